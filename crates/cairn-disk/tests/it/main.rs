@@ -1,0 +1,15 @@
+//! Tests of `cairn-disk`.
+// Where `unwrap` fails, the test fails; and the real directory is looked at beside the disk under test.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod behaviour;
+mod crc;
+mod durability;
+mod faults;
+mod images;
+mod lossy;
+mod random;
+mod replace;
+mod sealed;
+mod support;
+mod torn;

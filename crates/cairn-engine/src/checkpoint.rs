@@ -1,0 +1,295 @@
+//! `Checkpoint`: what changed since the last one, as immutable files, published by one atomic replace.
+
+use crate::collection::Collection;
+use crate::error::Result;
+use crate::image::{ImageFile, TreeVisitor, for_each_tree};
+use crate::layout::{TimelineDir, checkpoint_lsn, pages_name, segment_name};
+use crate::manifest::{FileRef, Manifest};
+use crate::page_file;
+use crate::tree::{Page, PageRef, Tree};
+use crate::view::View;
+use cairn_disk::{Storage, atomic_replace, write_new};
+use cairn_log::Lsn;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// A page by table and number.
+pub(crate) type PageId = (u16, u32);
+
+/// Which files hold the state of the last checkpoint: what the next one may leave as it is.
+#[derive(Default, Clone)]
+pub(crate) struct Stored {
+    /// Page files by number, with how many pages they hold and how many of those are not replaced by later files.
+    pub page_files: BTreeMap<u64, PageFile>,
+    /// In which page file each page's newest image, or the note that it is gone, stands.
+    pub homes: HashMap<PageId, Home>,
+    /// Segment files by segment number.
+    pub segments: BTreeMap<u32, FileRef>,
+    pub next_page_file: u64,
+}
+
+/// Where a page's newest image is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Home {
+    pub file: u64,
+    /// The page is gone, and this hides images of it in older files.
+    pub gone: bool,
+}
+
+/// A page file of the last checkpoint.
+#[derive(Clone)]
+pub(crate) struct PageFile {
+    pub file: FileRef,
+    /// Pages in it.
+    pub pages: usize,
+    /// Those that no later file replaces.
+    pub live: usize,
+}
+
+impl Stored {
+    /// Notes that a page's newest image (or its end) stands in a file.
+    pub fn set_home(&mut self, page: PageId, home: Home) {
+        if let Some(old) = self.homes.insert(page, home)
+            && let Some(file) = self.page_files.get_mut(&old.file)
+        {
+            file.live -= 1;
+        }
+        if let Some(file) = self.page_files.get_mut(&home.file) {
+            file.live += 1;
+        }
+    }
+
+    /// Pages worth writing again, because most of their file is dead: so space never grows without bound.
+    fn worth_moving(&self) -> Vec<PageId> {
+        let sparse = |number: &u64| self.page_files.get(number).is_some_and(|file| file.live * 2 < file.pages);
+        self.homes.iter().filter(|(_, home)| sparse(&home.file)).map(|(page, _)| *page).collect()
+    }
+
+    /// The names of the files.
+    pub fn names(&self) -> HashSet<String> {
+        let pages = self.page_files.keys().map(|number| pages_name(*number));
+        pages.chain(self.segments.keys().map(|number| segment_name(*number))).collect()
+    }
+
+    /// Lets files go in which nothing is live. In the oldest file, a page that is gone hides nothing any more.
+    pub fn drop_dead_files(&mut self) {
+        self.page_files.retain(|_, file| file.live > 0);
+        while let Some((&oldest, _)) = self.page_files.first_key_value() {
+            let before = self.homes.len();
+            self.homes.retain(|_, home| home.file != oldest || !home.gone);
+            let forgotten = before - self.homes.len();
+            let Some(file) = self.page_files.get_mut(&oldest) else { return };
+            file.live -= forgotten;
+            if file.live > 0 {
+                return;
+            }
+            self.page_files.remove(&oldest);
+        }
+    }
+}
+
+/// What a checkpoint wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckpointReport {
+    /// Its LSN: log up to here is no longer needed to open.
+    pub lsn: Lsn,
+    /// Bytes written, manifest included.
+    pub bytes: u64,
+    /// Pages written.
+    pub pages: usize,
+    /// Vector segments written.
+    pub segments: usize,
+}
+
+/// A checkpoint to be written, beside the sequencer.
+pub(crate) struct CheckpointJob {
+    pub storage: Arc<dyn Storage>,
+    pub dir: TimelineDir,
+    pub view: View,
+    pub dirty: BTreeSet<PageId>,
+    pub stored: Stored,
+}
+
+/// A finished job: what is stored now, or why not, and then which pages are still to be written.
+pub(crate) struct CheckpointDone {
+    pub result: Result<CheckpointReport>,
+    pub dirty: BTreeSet<PageId>,
+    pub stored: Stored,
+}
+
+impl CheckpointJob {
+    /// Writes and publishes. On failure the last checkpoint is as it was, and nothing is lost from `dirty`.
+    pub fn run(self) -> CheckpointDone {
+        let mut stored = self.stored.clone();
+        match self.write(&mut stored) {
+            Ok(report) => CheckpointDone { result: Ok(report), dirty: BTreeSet::new(), stored },
+            Err(e) => {
+                // Files already written are in the way of the next try's numbers: skip them.
+                let mut old = self.stored;
+                old.next_page_file = old.next_page_file.max(stored.next_page_file);
+                CheckpointDone { result: Err(e), dirty: self.dirty, stored: old }
+            }
+        }
+    }
+
+    fn write(&self, stored: &mut Stored) -> Result<CheckpointReport> {
+        let mut report = CheckpointReport { lsn: self.view.lsn(), bytes: 0, pages: 0, segments: 0 };
+        self.write_segments(stored, &mut report)?;
+        self.write_pages(stored, &mut report)?;
+        for dir in self.dir.image_dirs() {
+            self.storage.sync_dir(&dir)?;
+        }
+        let files = stored.segments.values().chain(stored.page_files.values().map(|p| &p.file)).cloned().collect();
+        let manifest = Manifest::new(self.view.position, &self.view.state, files).encode()?;
+        atomic_replace(&*self.storage, &self.dir.checkpoint(report.lsn), &manifest)?;
+        report.bytes += manifest.len() as u64;
+        remove_leftovers(&*self.storage, &self.dir, report.lsn, &stored.names())?;
+        Ok(report)
+    }
+
+    fn write_segments(&self, stored: &mut Stored, report: &mut CheckpointReport) -> Result<()> {
+        let segments = &self.view.state.vectors.segments;
+        stored.segments.retain(|number, _| segments.iter().any(|s| s.number == *number));
+        for segment in segments.iter() {
+            if let Entry::Vacant(vacant) = stored.segments.entry(segment.number) {
+                let file = self.put(ImageFile::segment(Arc::clone(segment)))?;
+                report.bytes += file.bytes;
+                report.segments += 1;
+                vacant.insert(file);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_pages(&self, stored: &mut Stored, report: &mut CheckpointReport) -> Result<()> {
+        let mut wanted = self.dirty.clone();
+        wanted.extend(stored.worth_moving());
+        let mut pages = Pages { wanted: &wanted, refs: Vec::new() };
+        for_each_tree(&self.view.state, &mut pages);
+        // A page that came and went since the last checkpoint was never stored.
+        let stored_once = |page: &PageRef| page.page.is_some() || stored.homes.contains_key(&(page.table, page.number));
+        let refs: Vec<PageRef> = pages.refs.into_iter().filter(stored_once).collect();
+        report.pages = refs.len();
+        for content in page_file::split(refs) {
+            let number = stored.next_page_file;
+            stored.next_page_file += 1;
+            let homes: Vec<(PageId, bool)> =
+                content.iter().map(|page| ((page.table, page.number), page.page.is_none())).collect();
+            let file = self.put(ImageFile::pages(number, content))?;
+            report.bytes += file.bytes;
+            stored.page_files.insert(number, PageFile { file, pages: homes.len(), live: 0 });
+            for (page, gone) in homes {
+                stored.set_home(page, Home { file: number, gone });
+            }
+        }
+        stored.drop_dead_files();
+        Ok(())
+    }
+
+    fn put(&self, file: ImageFile) -> Result<FileRef> {
+        let name = file.name.clone();
+        let path = self.dir.file(&name);
+        let bytes = file.encode();
+        // A segment's file may be left over from a checkpoint that failed before it was published.
+        if self.storage.stat(&path)?.is_some() {
+            self.storage.remove(&path)?;
+        }
+        write_new(&*self.storage, &path, &bytes)?;
+        Ok(FileRef::of(&name, &bytes))
+    }
+}
+
+/// Removes what the newest checkpoint does not name: older checkpoints, and files of unfinished ones.
+pub(crate) fn remove_leftovers(
+    storage: &dyn Storage,
+    dir: &TimelineDir,
+    newest: Lsn,
+    named: &HashSet<String>,
+) -> Result<()> {
+    for entry in storage.list(&dir.checkpoints())? {
+        if checkpoint_lsn(&entry.name) != Some(newest) {
+            storage.remove(&dir.checkpoints().join(&entry.name))?;
+        }
+    }
+    for sub in dir.image_dirs() {
+        let prefix = sub.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        for entry in storage.list(&sub)? {
+            if !named.contains(&format!("{prefix}/{}", entry.name)) {
+                storage.remove(&sub.join(&entry.name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Pages<'a> {
+    wanted: &'a BTreeSet<PageId>,
+    refs: Vec<PageRef>,
+}
+
+impl TreeVisitor for Pages<'_> {
+    fn visit<P: Page>(&mut self, tree: &Tree<P>) {
+        let table = self.wanted.range((P::TABLE, 0)..=(P::TABLE, u32::MAX));
+        self.refs.extend(table.map(|&(_, number)| tree.page_ref(number)));
+    }
+}
+
+/// Every page written since this was last called.
+pub(crate) fn take_dirty(state: &mut Collection) -> BTreeSet<PageId> {
+    let mut dirty = BTreeSet::new();
+    state.for_each_tree_mut(&mut |table, tree| dirty.extend(tree.take().into_iter().map(|n| (table, n))));
+    dirty
+}
+
+/// Puts back what a failed checkpoint did not write.
+pub(crate) fn mark_dirty(state: &mut Collection, dirty: &BTreeSet<PageId>) {
+    state.for_each_tree_mut(&mut |table, tree| {
+        let numbers: Vec<u32> = dirty.range((table, 0)..=(table, u32::MAX)).map(|&(_, n)| n).collect();
+        tree.mark(&numbers);
+    });
+}
+
+/// A tree's dirty pages, whatever its pages are.
+pub(crate) trait DirtyTree {
+    fn take(&mut self) -> Vec<u32>;
+    fn mark(&mut self, numbers: &[u32]);
+}
+
+impl<P: Page> DirtyTree for Tree<P> {
+    fn take(&mut self) -> Vec<u32> {
+        self.take_dirty()
+    }
+
+    fn mark(&mut self, numbers: &[u32]) {
+        self.mark_dirty(numbers);
+    }
+}
+
+impl Collection {
+    /// How many pages were copied because a View held them.
+    pub(crate) fn pages_copied(&self) -> u64 {
+        let names = self.items.tree.copied() + self.contexts.tree.copied();
+        let items = self.places.0.copied() + self.metadata.0.copied() + self.rings.0.copied();
+        let neighbours = self.neighbours.view.items.copied() + self.neighbours.view.chunks.copied();
+        let vectors = self.vectors.dead.0.copied() + self.vectors.buffer.tree.copied();
+        names + items + neighbours + vectors + self.dedup.view.tree.copied()
+    }
+
+    /// Calls `f` with each tree and its table's number.
+    pub(crate) fn for_each_tree_mut(&mut self, f: &mut dyn FnMut(u16, &mut dyn DirtyTree)) {
+        fn table<P: Page>(tree: &mut Tree<P>, f: &mut dyn FnMut(u16, &mut dyn DirtyTree)) {
+            f(P::TABLE, tree);
+        }
+        table(&mut self.items.tree, f);
+        table(&mut self.contexts.tree, f);
+        table(&mut self.places.0, f);
+        table(&mut self.metadata.0, f);
+        table(&mut self.rings.0, f);
+        table(&mut self.neighbours.view.items, f);
+        table(&mut self.neighbours.view.chunks, f);
+        table(&mut self.dedup.view.tree, f);
+        table(&mut self.vectors.dead.0, f);
+        table(&mut self.vectors.buffer.tree, f);
+    }
+}

@@ -1,0 +1,249 @@
+//! `Engine`: the shell of threads around the core: one sequencer, a writer of checkpoints, any number of readers.
+
+use crate::checkpoint::{CheckpointDone, CheckpointReport};
+use crate::collection::Counts;
+use crate::core::{Adopt, Core, Live, OpenReport};
+use crate::database::Database;
+use crate::draft::TimelineDraft;
+use crate::error::{Error, Result};
+use crate::sequencer::{Message, Sequencer};
+use crate::settings::Options;
+use crate::timeline::Timeline;
+use crate::view::View;
+use crate::write::Write;
+use cairn_disk::Storage;
+use cairn_log::{DatabaseId, Lsn, TimelineId};
+use parking_lot::{Mutex, RwLock};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+/// What is called when a batch of writes is done: an LSN or an error for each, in order.
+pub type Done = Box<dyn FnOnce(Vec<Result<Lsn>>) + Send>;
+
+/// How the engine is doing.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// The database.
+    pub database: DatabaseId,
+    /// The live timeline.
+    pub timeline: Timeline,
+    /// The last record applied; it is durable.
+    pub lsn: Lsn,
+    /// How much there is.
+    pub counts: Counts,
+    /// The dimension of vectors; 0: none yet.
+    pub dimension: u32,
+    /// Sealed vector segments.
+    pub segments: usize,
+    /// Pages copied so far because a View held them.
+    pub pages_copied: u64,
+    /// The rest, as of the last batch.
+    pub status: Status,
+}
+
+/// What the sequencer tells about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The newest checkpoint's LSN.
+    pub checkpoint_lsn: Lsn,
+    /// Bytes of mutations logged since.
+    pub log_bytes: u64,
+    /// Why writes are refused until a restart.
+    pub poisoned: Option<String>,
+    /// What is being loaded.
+    pub loading: Option<String>,
+    /// Why the last checkpoint failed.
+    pub checkpoint_error: Option<String>,
+}
+
+/// What [`Engine::load`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadReport {
+    /// The new live timeline.
+    pub timeline: TimelineId,
+    /// Its LSN.
+    pub lsn: Lsn,
+    /// How much there is now.
+    pub counts: Counts,
+}
+
+/// What the engine's threads share.
+pub(crate) struct Shared {
+    pub database: Database,
+    pub options: Options,
+    pub live: RwLock<Arc<Live>>,
+    pub status: Mutex<Status>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    messages: Sender<Message>,
+    sequencer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// An open database. Cheap to clone; the last one dropped closes it, with a checkpoint.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("database", &self.inner.shared.database).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the database in `dir`, making one when there is none: a checkpoint, and the log after it. A torn,
+    /// unacknowledged end of the log is cut and reported; damage anywhere else is an error.
+    pub fn open(storage: Arc<dyn Storage>, dir: &Path, options: Options) -> Result<(Engine, OpenReport)> {
+        let (database, core, report) = Database::open(storage, dir, &options)?;
+        let shared = Arc::new(Shared {
+            database,
+            options,
+            live: RwLock::new(Arc::clone(core.live())),
+            status: Mutex::default(),
+        });
+        let (messages, queue) = channel();
+        let sequencer = Sequencer::new(Arc::clone(&shared), core, messages.clone());
+        let spawned = std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run(&queue));
+        let handle = spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?;
+        let inner = Inner { shared, messages, sequencer: Mutex::new(Some(handle)) };
+        Ok((Engine { inner: Arc::new(inner) }, report))
+    }
+
+    /// Queues writes and returns at once. `done` is called on the sequencer's thread when each is durable and applied,
+    /// or refused: it must be quick. Writes of one call are consecutive in the log but for the refused.
+    pub fn submit(&self, writes: Vec<Write>, done: Done) {
+        if let Err(unsent) = self.inner.messages.send(Message::Write { writes, done })
+            && let Message::Write { writes, done } = unsent.0
+        {
+            done(writes.iter().map(|_| Err(Error::Closed)).collect());
+        }
+    }
+
+    /// Writes, and waits until each is durable and applied, or refused.
+    pub fn write(&self, writes: Vec<Write>) -> Vec<Result<Lsn>> {
+        let n = writes.len();
+        let (send, answer) = channel();
+        self.submit(writes, Box::new(move |answers| drop(send.send(answers))));
+        answer.recv().unwrap_or_else(|_| vec![Err(Error::Closed); n])
+    }
+
+    fn ask<T>(&self, message: impl FnOnce(Sender<T>) -> Message) -> Result<T> {
+        let (send, answer) = channel();
+        self.inner.messages.send(message(send)).map_err(|_| Error::Closed)?;
+        answer.recv().map_err(|_| Error::Closed)
+    }
+
+    /// The whole state at one LSN, holding every write acknowledged before the call.
+    pub fn view(&self) -> Result<View> {
+        self.ask(Message::View)
+    }
+
+    /// Takes a checkpoint; `None` when nothing changed since the last.
+    pub fn checkpoint(&self) -> Result<Option<CheckpointReport>> {
+        self.ask(Message::Checkpoint)?
+    }
+
+    /// Closes: everything queued is done, a checkpoint is taken, the lock is released. Later calls fail with
+    /// [`Error::Closed`].
+    pub fn close(&self) -> Result<()> {
+        let result = self.ask(Message::Close)?;
+        if let Some(handle) = self.inner.sequencer.lock().take() {
+            let _ = handle.join();
+        }
+        result
+    }
+
+    /// How the engine is doing.
+    pub fn stats(&self) -> Stats {
+        let live = self.live();
+        let (counts, dimension, segments, pages_copied) = {
+            let state = live.collection.read();
+            (state.counts, state.vectors.dimension, state.vectors.segments.len(), state.pages_copied())
+        };
+        Stats {
+            database: self.inner.shared.database.id(),
+            timeline: live.timeline.clone(),
+            lsn: live.lsn(),
+            counts,
+            dimension,
+            segments,
+            pages_copied,
+            status: self.inner.shared.status.lock().clone(),
+        }
+    }
+
+    /// The options it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.inner.shared.options
+    }
+
+    pub(crate) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.inner.shared.live.read())
+    }
+
+    /// Replaces the whole state by a new timeline: `fill` puts image files into the draft and returns the manifest.
+    ///
+    /// Meanwhile writes are answered [`Error::Loading`] and reads come from the old state. Afterwards the new timeline
+    /// is live and the old one is kept beside it. On any failure nothing has changed.
+    pub fn load<E: From<Error>>(
+        &self,
+        reason: &str,
+        fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+    ) -> Result<LoadReport, E> {
+        self.ask(|answer| Message::BeginLoad { reason: reason.to_owned(), answer })??;
+        let core = match self.build(reason, fill) {
+            Ok(core) => core,
+            Err(e) => {
+                self.ask(Message::CancelLoad)?;
+                return Err(e);
+            }
+        };
+        Ok(self.ask(|answer| Message::EndLoad { core: Box::new(core), answer })??)
+    }
+
+    fn build<E: From<Error>>(
+        &self,
+        reason: &str,
+        fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+    ) -> Result<Core, E> {
+        let shared = &self.inner.shared;
+        let draft = shared.database.draft()?;
+        let manifest = match fill(&draft) {
+            Ok(manifest) => manifest,
+            Err(e) => {
+                // A draft left behind is removed at the next open; the first failure is what matters.
+                let _ = draft.abandon();
+                return Err(e);
+            }
+        };
+        let now_us = shared.options.clock.now_us();
+        let timeline = draft.finish(&manifest, shared.database.id(), now_us, reason)?;
+        // The loaded state keeps its own settings, as a restored directory would.
+        let (core, _) = shared.database.open_timeline(timeline.id, &shared.options, Adopt::Stored)?;
+        Ok(core)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let (send, _answer) = channel();
+        // Already closed: nothing to do.
+        let _ = self.messages.send(Message::Close(send));
+        if let Some(handle) = self.sequencer.lock().take()
+            && handle.thread().id() != std::thread::current().id()
+        {
+            let _ = handle.join();
+        }
+    }
+}
+
+/// A finished checkpoint on its way back to the sequencer, with the timeline it belongs to.
+pub(crate) struct CheckpointResult {
+    pub timeline: TimelineId,
+    pub done: CheckpointDone,
+}

@@ -1,0 +1,128 @@
+//! `Image`: a whole state as files, ready to be encoded one by one: what a full snapshot stores.
+
+use crate::error::Result;
+use crate::layout::{pages_name, segment_name};
+use crate::manifest::{FileRef, Manifest};
+use crate::mutation::DEFAULT_COLLECTION;
+use crate::page_file;
+use crate::tree::{Page, PageRef, Tree};
+use crate::vector_segment::VectorSegment;
+use crate::view::{CollectionView, Position, View};
+use std::sync::Arc;
+
+/// A state as files. The pages each file needs are held by that file alone, so encoding and dropping the files one by
+/// one gives memory back while a snapshot is written.
+#[derive(Debug)]
+pub struct Image {
+    /// Its files, in the order in which a reader applies them.
+    pub files: Vec<ImageFile>,
+    /// Where the state stands.
+    pub position: Position,
+    pub(crate) manifest: Manifest,
+}
+
+/// One file of an image, not yet encoded.
+pub struct ImageFile {
+    /// Relative to a timeline's directory.
+    pub name: String,
+    content: Content,
+}
+
+enum Content {
+    Segment(Arc<VectorSegment>),
+    Pages(Vec<PageRef>),
+}
+
+impl std::fmt::Debug for ImageFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ImageFile {
+    pub(crate) fn segment(segment: Arc<VectorSegment>) -> ImageFile {
+        ImageFile { name: segment_name(segment.number), content: Content::Segment(segment) }
+    }
+
+    pub(crate) fn pages(number: u64, pages: Vec<PageRef>) -> ImageFile {
+        ImageFile { name: pages_name(number), content: Content::Pages(pages) }
+    }
+
+    /// About how long the file will be, for progress.
+    pub fn bytes_estimate(&self) -> u64 {
+        match &self.content {
+            Content::Segment(segment) => segment.file_bytes() as u64,
+            Content::Pages(pages) => {
+                pages.iter().map(|p| 16 + p.page.as_ref().map_or(0, |page| page.encoded_bytes() as u64)).sum()
+            }
+        }
+    }
+
+    /// The whole file, checksums included: about 8 MiB at most unless one vector is larger.
+    pub fn encode(self) -> Vec<u8> {
+        match self.content {
+            Content::Segment(segment) => segment.encode(DEFAULT_COLLECTION),
+            Content::Pages(pages) => page_file::encode(DEFAULT_COLLECTION, pages),
+        }
+    }
+}
+
+impl Image {
+    /// The checkpoint manifest over the files as they were encoded, in the order of [`Image::files`].
+    pub fn into_manifest(mut self, files: Vec<FileRef>) -> Result<Vec<u8>> {
+        self.manifest.files = files;
+        self.manifest.encode()
+    }
+}
+
+impl FileRef {
+    /// What a manifest says about an encoded file.
+    pub fn of(name: &str, bytes: &[u8]) -> FileRef {
+        FileRef { name: name.to_owned(), bytes: bytes.len() as u64, crc32c: page_file::file_crc(bytes) }
+    }
+}
+
+impl View {
+    /// The whole state as files. Uses the View up: pages are let go as their files are encoded.
+    pub fn into_image(self) -> Image {
+        let state = self.state;
+        let manifest = Manifest::new(self.position, &state, Vec::new());
+        let mut files: Vec<ImageFile> =
+            state.vectors.segments.iter().map(|segment| ImageFile::segment(Arc::clone(segment))).collect();
+        let contents = page_file::split(all_pages(&state));
+        files.extend((0..).zip(contents).map(|(number, pages)| ImageFile::pages(number, pages)));
+        Image { files, position: self.position, manifest }
+    }
+}
+
+fn all_pages(state: &CollectionView) -> Vec<PageRef> {
+    let mut pages = Vec::new();
+    for_each_tree(state, &mut AllPages(&mut pages));
+    pages
+}
+
+/// What is done with each of a state's trees: the one place that lists them for checkpoints and images.
+pub(crate) trait TreeVisitor {
+    fn visit<P: Page>(&mut self, tree: &Tree<P>);
+}
+
+pub(crate) fn for_each_tree(state: &CollectionView, visitor: &mut impl TreeVisitor) {
+    visitor.visit(&state.items.tree);
+    visitor.visit(&state.contexts.tree);
+    visitor.visit(&state.places.0);
+    visitor.visit(&state.metadata.0);
+    visitor.visit(&state.rings.0);
+    visitor.visit(&state.neighbours.items);
+    visitor.visit(&state.neighbours.chunks);
+    visitor.visit(&state.dedup.tree);
+    visitor.visit(&state.vectors.dead.0);
+    visitor.visit(&state.vectors.buffer.tree);
+}
+
+struct AllPages<'a>(&'a mut Vec<PageRef>);
+
+impl TreeVisitor for AllPages<'_> {
+    fn visit<P: Page>(&mut self, tree: &Tree<P>) {
+        self.0.extend(tree.numbers().into_iter().map(|number| tree.page_ref(number)));
+    }
+}

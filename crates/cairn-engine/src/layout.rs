@@ -1,0 +1,106 @@
+//! Where things are in a data directory (docs/format.md, "Data directory").
+
+use crate::error::{Error, Result};
+use cairn_log::{Lsn, TimelineId};
+use std::path::{Path, PathBuf};
+
+/// Digits of the numbers in file names.
+const DIGITS: usize = 20;
+
+/// A data directory's paths.
+#[derive(Debug, Clone)]
+pub(crate) struct DataDir(pub PathBuf);
+
+impl DataDir {
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("LOCK")
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.0.join("DATABASE")
+    }
+
+    pub fn current(&self) -> PathBuf {
+        self.0.join("CURRENT")
+    }
+
+    pub fn timelines(&self) -> PathBuf {
+        self.0.join("timelines")
+    }
+
+    pub fn timeline(&self, id: TimelineId) -> TimelineDir {
+        TimelineDir(self.timelines().join(id.to_string()))
+    }
+}
+
+/// One timeline's directory.
+#[derive(Debug, Clone)]
+pub(crate) struct TimelineDir(pub PathBuf);
+
+impl TimelineDir {
+    pub fn info(&self) -> PathBuf {
+        self.0.join("TIMELINE")
+    }
+
+    pub fn wal(&self) -> PathBuf {
+        self.0.join("wal")
+    }
+
+    pub fn checkpoints(&self) -> PathBuf {
+        self.0.join("checkpoints")
+    }
+
+    pub fn checkpoint(&self, lsn: Lsn) -> PathBuf {
+        self.checkpoints().join(checkpoint_name(lsn))
+    }
+
+    /// The directories of the files that images name.
+    pub fn image_dirs(&self) -> [PathBuf; 2] {
+        [self.0.join("segments"), self.0.join("pages")]
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(Path::new(name))
+    }
+}
+
+pub(crate) fn checkpoint_name(lsn: Lsn) -> String {
+    format!("{:020}.ckpt", lsn.0)
+}
+
+pub(crate) fn segment_name(number: u32) -> String {
+    format!("segments/{number:020}.vec")
+}
+
+pub(crate) fn pages_name(number: u64) -> String {
+    format!("pages/{number:020}.pages")
+}
+
+fn number_of(name: &str, before: &str, after: &str) -> Option<u64> {
+    let digits = name.strip_prefix(before)?.strip_suffix(after)?;
+    let plain = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    if plain { digits.parse().ok() } else { None }
+}
+
+/// The number in `segments/….vec`.
+pub(crate) fn segment_number(name: &str) -> Option<u32> {
+    u32::try_from(number_of(name, "segments/", ".vec")?).ok()
+}
+
+/// The number in `pages/….pages`.
+pub(crate) fn pages_number(name: &str) -> Option<u64> {
+    number_of(name, "pages/", ".pages")
+}
+
+/// The LSN in a checkpoint's file name.
+pub(crate) fn checkpoint_lsn(name: &str) -> Option<Lsn> {
+    number_of(name, "", ".ckpt").map(Lsn)
+}
+
+/// Refuses a name that is not one of an image's files: manifests come from outside.
+pub(crate) fn check_image_name(name: &str) -> Result<()> {
+    if segment_number(name).is_some() || pages_number(name).is_some() {
+        return Ok(());
+    }
+    Err(Error::Input(format!("file name: expected segments/<20 digits>.vec or pages/<20 digits>.pages, got {name:?}")))
+}

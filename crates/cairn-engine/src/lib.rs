@@ -1,0 +1,71 @@
+//! The engine: mutations, the sequencer, state, views, search, checkpoints and recovery.
+//!
+//! Every point in time is a checkpoint plus a prefix of the log. [`Engine::open`] takes a checkpoint and replays the log
+//! after it, and so does everything else that brings a state back.
+
+mod builder;
+mod check;
+mod checkpoint;
+mod codec;
+mod collection;
+mod core;
+mod database;
+mod dead;
+mod decide;
+mod dedup;
+pub mod distance;
+mod draft;
+mod engine;
+mod error;
+mod event;
+mod filter;
+pub mod fusion;
+mod image;
+mod layout;
+mod loaded;
+mod manifest;
+mod metadata;
+mod metadata_pages;
+mod mutation;
+mod names;
+mod neighbours;
+mod page_file;
+mod places;
+mod rings;
+mod rows;
+mod search;
+mod sequencer;
+mod settings;
+mod state_hash;
+mod timeline;
+pub mod top_k;
+mod tree;
+mod value_text;
+mod vector_segment;
+mod vectors;
+mod view;
+mod write;
+
+pub use builder::StateBuilder;
+pub use cairn_disk::ErrorKind;
+pub use cairn_log::{Clock, DatabaseId, Lsn, ManualClock, SystemClock, TimelineId};
+pub use check::{CheckReport, check_dir};
+pub use checkpoint::CheckpointReport;
+pub use collection::Counts;
+pub use core::{Core, OpenReport};
+pub use database::Database;
+pub use dedup::Remembered;
+pub use distance::Metric;
+pub use draft::{RestoreReport, TimelineDraft, restore_dir};
+pub use engine::{Done, Engine, LoadReport, Stats, Status};
+pub use error::{Error, Result};
+pub use event::{EventOp, EventRow};
+pub use filter::Filter;
+pub use image::{Image, ImageFile};
+pub use manifest::FileRef;
+pub use metadata::{Metadata, Value};
+pub use search::{Hit, Hits, Near, Similar, Using};
+pub use settings::{Decay, FusionSettings, Limits, Options, Settings};
+pub use timeline::Timeline;
+pub use view::{DedupRow, IdIndex, Position, View};
+pub use write::Write;

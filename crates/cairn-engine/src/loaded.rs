@@ -1,0 +1,146 @@
+//! Loading: a checkpoint's files back into a collection.
+
+use crate::checkpoint::{Home, PageFile, Stored, take_dirty};
+use crate::collection::Collection;
+use crate::error::{Error, Result};
+use crate::layout::{TimelineDir, checkpoint_lsn, pages_number, segment_number};
+use crate::manifest::{FileRef, Manifest};
+use crate::page_file::{self, StoredPage};
+use crate::tree::{Page, Tree};
+use crate::vector_segment::VectorSegment;
+use crate::view::Position;
+use cairn_disk::{Storage, read_file};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The largest manifest that is read: a limit on what a damaged length can ask for.
+const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+
+/// A checkpoint in memory.
+pub(crate) struct Loaded {
+    pub collection: Collection,
+    pub position: Position,
+    pub stored: Stored,
+}
+
+/// Loads the newest checkpoint of a timeline, checking every byte.
+pub(crate) fn load(storage: &dyn Storage, dir: &TimelineDir) -> Result<Loaded> {
+    let path = newest(storage, dir)?;
+    let manifest = Manifest::decode(&path, &read_file(storage, &path, MANIFEST_BYTES_MAX)?)?;
+    let position = manifest.position()?;
+    if checkpoint_lsn(path.file_name().and_then(|n| n.to_str()).unwrap_or_default()) != Some(position.lsn) {
+        return Err(Error::Corrupt { path, what: format!("LSN mismatch: its manifest says {}", position.lsn) });
+    }
+    let entry = manifest.collection()?.clone();
+    let mut loaded = Loaded { collection: Collection::new(entry.settings.clone()), position, stored: Stored::default() };
+    for file in &manifest.files {
+        read_one(storage, dir, file, &mut loaded)?;
+    }
+    loaded.collection.vectors.dimension = entry.head.dimension;
+    loaded.collection.vectors.next_segment = entry.head.next_segment;
+    rebuild(&mut loaded.collection, &entry.head).map_err(|e| e.in_file(&path))?;
+    take_dirty(&mut loaded.collection);
+    loaded.stored.drop_dead_files();
+    Ok(loaded)
+}
+
+fn newest(storage: &dyn Storage, dir: &TimelineDir) -> Result<PathBuf> {
+    let entries = storage.list(&dir.checkpoints())?;
+    let newest = entries.iter().filter_map(|e| Some((checkpoint_lsn(&e.name)?, &e.name))).max();
+    let missing = || Error::Corrupt { path: dir.checkpoints(), what: "no checkpoint in it".to_owned() };
+    newest.map(|(_, name)| dir.checkpoints().join(name)).ok_or_else(missing)
+}
+
+fn read_one(storage: &dyn Storage, dir: &TimelineDir, file: &FileRef, loaded: &mut Loaded) -> Result<()> {
+    let path = dir.file(&file.name);
+    let size = storage.stat(&path)?.map(|stat| stat.bytes);
+    if size != Some(file.bytes) {
+        let got = size.map_or("no file".to_owned(), |n| format!("{n} bytes"));
+        return Err(Error::Corrupt { path, what: format!("size mismatch: expected {} bytes, got {got}", file.bytes) });
+    }
+    let bytes = read_file(storage, &path, file.bytes)?;
+    let crc = page_file::file_crc(&bytes);
+    if crc != file.crc32c {
+        let what = format!("CRC mismatch: file may be corrupted: expected {:08x}, got {crc:08x}", file.crc32c);
+        return Err(Error::Corrupt { path, what });
+    }
+    if let Some(number) = segment_number(&file.name) {
+        return put_segment(&path, &bytes, number, file, loaded);
+    }
+    let number = pages_number(&file.name).ok_or(Error::Decode("an unknown kind of file"))?;
+    put_pages(&path, &bytes, number, file, loaded)
+}
+
+fn put_segment(path: &Path, bytes: &[u8], number: u32, file: &FileRef, loaded: &mut Loaded) -> Result<()> {
+    let segment = VectorSegment::decode(path, bytes, crate::mutation::DEFAULT_COLLECTION)?;
+    if segment.number != number {
+        let what = format!("segment number mismatch: expected {number}, got {}", segment.number);
+        return Err(Error::Corrupt { path: path.to_owned(), what });
+    }
+    Arc::make_mut(&mut loaded.collection.vectors.segments).push(Arc::new(segment));
+    loaded.stored.segments.insert(number, file.clone());
+    Ok(())
+}
+
+fn put_pages(path: &Path, bytes: &[u8], number: u64, file: &FileRef, loaded: &mut Loaded) -> Result<()> {
+    let pages = page_file::decode(path, bytes, crate::mutation::DEFAULT_COLLECTION)?;
+    let stored = &mut loaded.stored;
+    stored.next_page_file = stored.next_page_file.max(number + 1);
+    stored.page_files.insert(number, PageFile { file: file.clone(), pages: pages.len(), live: 0 });
+    for page in pages {
+        stored.set_home((page.table, page.number), Home { file: number, gone: page.payload.is_none() });
+        put_page(&mut loaded.collection, &page).map_err(|e| e.in_file(path))?;
+    }
+    Ok(())
+}
+
+fn put_page(c: &mut Collection, page: &StoredPage<'_>) -> Result<()> {
+    match page.table {
+        1 => put_in(&mut c.items.tree, page),
+        2 => put_in(&mut c.contexts.tree, page),
+        3 => put_in(&mut c.places.0, page),
+        4 => put_in(&mut c.metadata.0, page),
+        5 => put_in(&mut c.rings.0, page),
+        6 => put_in(&mut c.neighbours.view.items, page),
+        7 => put_in(&mut c.neighbours.view.chunks, page),
+        8 => put_in(&mut c.dedup.view.tree, page),
+        9 => put_in(&mut c.vectors.dead.0, page),
+        10 => put_in(&mut c.vectors.buffer.tree, page),
+        _ => Err(Error::Decode("page file: a page of an unknown table")),
+    }
+}
+
+fn put_in<P: Page>(tree: &mut Tree<P>, page: &StoredPage<'_>) -> Result<()> {
+    // Roots are sized by the highest page: a limit on what a damaged number can ask for.
+    if page.number >= 1 << 28 {
+        return Err(Error::Decode("page file: a page number out of range"));
+    }
+    match page.payload {
+        Some(payload) => tree.put(page.number, P::decode(payload)?),
+        None => tree.remove(page.number),
+    }
+    Ok(())
+}
+
+/// Checks that the tables fit together, and rebuilds the indexes that are not stored.
+fn rebuild(c: &mut Collection, head: &crate::manifest::Head) -> Result<()> {
+    Arc::make_mut(&mut c.vectors.segments).sort_unstable_by_key(|segment| segment.number);
+    c.items.rebuild(head.items)?;
+    c.contexts.rebuild(head.contexts)?;
+    c.places.check(head.items)?;
+    c.metadata.check(head.items)?;
+    c.rings.check(head.contexts, head.items)?;
+    c.neighbours.rebuild(head.items, head.scale()?)?;
+    c.dedup.rebuild(head.ends(), head.contexts, head.items)?;
+    c.vectors.rebuild(&c.places, head.items)?;
+    c.counts = head.counts;
+    let events: u64 = c.rings.0.iter().map(|(_, ring)| ring.0.len() as u64).sum();
+    let listed: u64 = c.neighbours.view.owners().map(|owner| c.neighbours.view.len(owner) as u64).sum();
+    let counted = head.counts.vectors == c.places.count()
+        && head.counts.metadata == c.metadata.items().count() as u64
+        && head.counts.events == events
+        && head.counts.ids == u64::from(head.items)
+        && head.counts.contexts == u64::from(head.contexts)
+        && (head.counts.pairs.checked_mul(2)).and_then(|n| n.checked_sub(head.counts.one_sided)) == Some(listed);
+    if counted { Ok(()) } else { Err(Error::Decode("manifest: counts differ from what is stored")) }
+}

@@ -1,0 +1,177 @@
+//! The manifest of a checkpoint: which files are the state at an LSN.
+
+use crate::collection::Counts;
+use crate::dedup::Ends;
+use crate::error::{Error, Result};
+use crate::neighbours::Scale;
+use crate::settings::Settings;
+use crate::view::{CollectionView, Position};
+use cairn_disk::sealed;
+use cairn_log::{DatabaseId, Lsn, TimelineId};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const MAGIC: &[u8; 8] = b"CAIRNCKP";
+const VERSION: u32 = 1;
+/// Magic, version, reserved, length of the body.
+const HEADER_BYTES: usize = 24;
+
+/// One file of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRef {
+    /// Relative to the timeline's directory: `segments/….vec`, `pages/….pages`.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// CRC-32C of the whole file.
+    pub crc32c: u32,
+}
+
+/// The scalars of a collection's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Head {
+    pub items: u32,
+    pub contexts: u32,
+    pub dimension: u32,
+    pub next_segment: u32,
+    /// f64 bits as 16 hex digits.
+    scale: String,
+    epoch: i32,
+    dedup_oldest: u32,
+    dedup_newest: u32,
+    dedup_len: u32,
+    pub counts: Counts,
+}
+
+impl Head {
+    pub fn of(state: &CollectionView) -> Head {
+        let (scale, ends) = (state.neighbours.scale, state.dedup.ends);
+        Head {
+            items: state.items.count,
+            contexts: state.contexts.count,
+            dimension: state.vectors.dimension,
+            next_segment: state.vectors.next_segment,
+            scale: format!("{:016x}", scale.scale.to_bits()),
+            epoch: scale.epoch,
+            dedup_oldest: ends.oldest,
+            dedup_newest: ends.newest,
+            dedup_len: ends.len,
+            counts: state.counts,
+        }
+    }
+
+    pub fn scale(&self) -> Result<Scale> {
+        let bits = u64::from_str_radix(&self.scale, 16).map_err(|_| Error::Decode("manifest: scale is not hex"))?;
+        Ok(Scale { scale: f64::from_bits(bits), epoch: self.epoch })
+    }
+
+    pub fn ends(&self) -> Ends {
+        Ends { oldest: self.dedup_oldest, newest: self.dedup_newest, len: self.dedup_len }
+    }
+}
+
+/// One collection of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CollectionEntry {
+    pub number: u32,
+    pub name: String,
+    pub settings: Settings,
+    pub head: Head,
+}
+
+/// What a checkpoint's file says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    database: String,
+    timeline: String,
+    lsn: u64,
+    time_us: i64,
+    pub collections: Vec<CollectionEntry>,
+    pub files: Vec<FileRef>,
+}
+
+impl Manifest {
+    pub fn new(position: Position, state: &CollectionView, files: Vec<FileRef>) -> Manifest {
+        let default = CollectionEntry {
+            number: crate::mutation::DEFAULT_COLLECTION,
+            name: "default".to_owned(),
+            settings: state.settings.clone(),
+            head: Head::of(state),
+        };
+        let mut manifest = Manifest {
+            database: String::new(),
+            timeline: String::new(),
+            lsn: 0,
+            time_us: 0,
+            collections: vec![default],
+            files,
+        };
+        manifest.set_position(position);
+        manifest
+    }
+
+    /// Where the state stands.
+    pub fn position(&self) -> Result<Position> {
+        let bad = |_| Error::Decode("manifest: database or timeline id");
+        Ok(Position {
+            database: self.database.parse::<DatabaseId>().map_err(bad)?,
+            timeline: self.timeline.parse::<TimelineId>().map_err(bad)?,
+            lsn: Lsn(self.lsn),
+            time_us: self.time_us,
+        })
+    }
+
+    /// The same state on another timeline.
+    pub fn set_position(&mut self, position: Position) {
+        self.database = position.database.to_string();
+        self.timeline = position.timeline.to_string();
+        self.lsn = position.lsn.0;
+        self.time_us = position.time_us;
+    }
+
+    /// The default collection, the only one so far.
+    pub fn collection(&self) -> Result<&CollectionEntry> {
+        match self.collections.as_slice() {
+            [entry] if entry.number == crate::mutation::DEFAULT_COLLECTION && entry.name == "default" => Ok(entry),
+            _ => Err(Error::Decode("manifest: expected the one collection `default`")),
+        }
+    }
+
+    /// The whole file.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let body = serde_json::to_vec(self).map_err(|e| Error::Bug(format!("manifest: {e}")))?;
+        let mut out = Vec::with_capacity(HEADER_BYTES + body.len() + 4);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&0u32.to_le_bytes());
+        out.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        out.extend_from_slice(&body);
+        sealed::seal(&mut out);
+        Ok(out)
+    }
+
+    /// Reads a whole file, checking everything.
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<Manifest> {
+        let body = sealed::check(path, bytes, MAGIC, VERSION)?;
+        Self::decode_body(body).map_err(|e| e.in_file(path))
+    }
+
+    fn decode_body(body: &[u8]) -> Result<Manifest> {
+        let mut d = crate::codec::Decoder::new(body);
+        d.take(12)?;
+        let (reserved, length) = (d.u32()?, d.u64()?);
+        if reserved != 0 || length != d.left() as u64 {
+            return Err(Error::Decode("manifest: size mismatch"));
+        }
+        let manifest: Manifest =
+            serde_json::from_slice(d.take(d.left())?).map_err(|e| Error::Input(format!("manifest: {e}")))?;
+        manifest.position()?;
+        manifest.collection()?;
+        manifest.files.iter().try_for_each(|file| crate::layout::check_image_name(&file.name))?;
+        Ok(manifest)
+    }
+}

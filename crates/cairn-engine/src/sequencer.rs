@@ -1,0 +1,265 @@
+//! The sequencer's thread: takes requests from a queue and steps the core.
+
+use crate::checkpoint::CheckpointReport;
+use crate::core::Core;
+use crate::engine::{CheckpointResult, Done, LoadReport, Shared, Status};
+use crate::error::{Error, Result};
+use crate::view::View;
+use crate::write::Write;
+use cairn_log::TimelineId;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The most writes of one batch, and so of one sync.
+const BATCH_WRITES: usize = 4_096;
+
+/// What is asked of the sequencer.
+pub(crate) enum Message {
+    Write { writes: Vec<Write>, done: Done },
+    View(Sender<View>),
+    Checkpoint(Sender<Result<Option<CheckpointReport>>>),
+    CheckpointDone(Box<CheckpointResult>),
+    BeginLoad { reason: String, answer: Sender<Result<()>> },
+    CancelLoad(Sender<()>),
+    EndLoad { core: Box<Core>, answer: Sender<Result<LoadReport>> },
+    Close(Sender<Result<()>>),
+}
+
+/// The thread that owns the core.
+pub(crate) struct Sequencer {
+    shared: Arc<Shared>,
+    core: Core,
+    messages: Sender<Message>,
+    loading: Option<String>,
+    checkpointing: Option<JoinHandle<()>>,
+    waiting_for_checkpoint: Vec<Sender<Result<Option<CheckpointReport>>>>,
+    checkpoint_error: Option<String>,
+    decay_due_us: i64,
+}
+
+impl Sequencer {
+    pub fn new(shared: Arc<Shared>, core: Core, messages: Sender<Message>) -> Sequencer {
+        let decay_due_us = next_decay_us(&shared);
+        let sequencer = Sequencer {
+            shared,
+            core,
+            messages,
+            loading: None,
+            checkpointing: None,
+            waiting_for_checkpoint: Vec::new(),
+            checkpoint_error: None,
+            decay_due_us,
+        };
+        sequencer.publish();
+        sequencer
+    }
+
+    /// Runs until closed.
+    pub fn run(mut self, queue: &Receiver<Message>) {
+        let mut held = VecDeque::new();
+        loop {
+            let message = match held.pop_front() {
+                Some(message) => message,
+                None => match queue.recv_timeout(self.until_decay()) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.decay_when_due();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                },
+            };
+            match message {
+                Message::Write { writes, done } => self.write(writes, done, queue, &mut held),
+                Message::Close(answer) => {
+                    let result = self.close();
+                    // The core and the lock go first: who was told "closed" may open the directory again.
+                    drop(self.core);
+                    self.shared.database.release();
+                    let _ = answer.send(result);
+                    return;
+                }
+                other => self.handle(other),
+            }
+            self.decay_when_due();
+            if self.core.wants_checkpoint() && self.loading.is_none() {
+                self.begin_checkpoint();
+            }
+            self.publish();
+        }
+    }
+
+    /// Steps the core with these writes and all that are waiting behind them: one sync for all.
+    fn write(&mut self, mut writes: Vec<Write>, done: Done, queue: &Receiver<Message>, held: &mut VecDeque<Message>) {
+        let mut parts = vec![(writes.len(), done)];
+        while writes.len() < BATCH_WRITES
+            && let Ok(message) = queue.try_recv()
+        {
+            match message {
+                Message::Write { writes: more, done } => {
+                    parts.push((more.len(), done));
+                    writes.extend(more);
+                }
+                other => {
+                    held.push_back(other);
+                    break;
+                }
+            }
+        }
+        let mut answers = match &self.loading {
+            Some(reason) => writes.iter().map(|_| Err(Error::Loading(reason.clone()))).collect(),
+            None => self.core.step(writes),
+        };
+        for (n, done) in parts {
+            let rest = answers.split_off(n);
+            done(std::mem::replace(&mut answers, rest));
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        // Whoever asked may have gone: then nobody misses the answer.
+        match message {
+            Message::View(answer) => drop(answer.send(self.core.view())),
+            Message::Checkpoint(answer) => {
+                self.waiting_for_checkpoint.push(answer);
+                self.begin_checkpoint();
+            }
+            Message::CheckpointDone(result) => self.end_checkpoint(*result),
+            Message::BeginLoad { reason, answer } => {
+                let result = match &self.loading {
+                    Some(other) => Err(Error::Loading(other.clone())),
+                    None => {
+                        self.loading = Some(reason);
+                        Ok(())
+                    }
+                };
+                self.publish();
+                drop(answer.send(result));
+            }
+            Message::CancelLoad(answer) => {
+                self.loading = None;
+                let _ = answer.send(());
+            }
+            Message::EndLoad { core, answer } => {
+                let result = self.swap(*core);
+                self.loading = None;
+                self.publish();
+                drop(answer.send(result));
+            }
+            Message::Write { .. } | Message::Close(_) => {}
+        }
+    }
+
+    fn begin_checkpoint(&mut self) {
+        if self.checkpointing.is_some() {
+            return;
+        }
+        let Some(job) = self.core.begin_checkpoint() else {
+            self.answer_checkpoint(Ok(None));
+            return;
+        };
+        let (messages, timeline) = (self.messages.clone(), self.timeline());
+        let spawned = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
+            let done = job.run();
+            // The sequencer outlives this thread, or nobody needs the answer.
+            let _ = messages.send(Message::CheckpointDone(Box::new(CheckpointResult { timeline, done })));
+        });
+        match spawned {
+            Ok(handle) => self.checkpointing = Some(handle),
+            Err(e) => self.core.fail(format!("cannot start a thread for a checkpoint: {e}")),
+        }
+    }
+
+    fn end_checkpoint(&mut self, result: CheckpointResult) {
+        // A checkpoint of a timeline that was replaced meanwhile is of no interest.
+        if result.timeline != self.timeline() {
+            return;
+        }
+        self.checkpointing = None;
+        let result = self.core.finish_checkpoint(result.done);
+        self.checkpoint_error = result.as_ref().err().map(ToString::to_string);
+        self.answer_checkpoint(result.map(Some));
+    }
+
+    fn answer_checkpoint(&mut self, result: Result<Option<CheckpointReport>>) {
+        for waiting in self.waiting_for_checkpoint.drain(..) {
+            let _ = waiting.send(result.clone());
+        }
+    }
+
+    fn timeline(&self) -> TimelineId {
+        self.core.live().timeline.id
+    }
+
+    /// Makes the loaded timeline the live one. `CURRENT` is replaced before anything else changes.
+    fn swap(&mut self, core: Core) -> Result<LoadReport> {
+        if let Some(handle) = self.checkpointing.take() {
+            let _ = handle.join();
+        }
+        self.answer_checkpoint(Err(Error::Loading("the state was replaced".to_owned())));
+        let database = &self.shared.database;
+        let (new, old) = (core.live().timeline.id, self.timeline());
+        if let Err(e) = database.make_current(new) {
+            // Whether the new name lasts is unknown, so write the old one again, or stop writing.
+            if let Err(second) = database.make_current(old) {
+                self.core.fail(format!("it is unknown which timeline is live: {e}; {second}"));
+            }
+            return Err(e);
+        }
+        self.core = core;
+        *self.shared.live.write() = Arc::clone(self.core.live());
+        self.checkpoint_error = None;
+        // The one before stays, so that a wrong load can be undone; older ones would only fill the disk. What cannot be
+        // removed now is removed by the next load.
+        let _ = database.keep_timelines(&[new, old]);
+        let counts = self.core.live().collection.read().counts;
+        Ok(LoadReport { timeline: new, lsn: self.core.lsn(), counts })
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if let Some(handle) = self.checkpointing.take() {
+            let _ = handle.join();
+        }
+        self.answer_checkpoint(Err(Error::Closed));
+        if self.core.failed().is_some() {
+            return Ok(());
+        }
+        self.core.checkpoint().map(|_| ())
+    }
+
+    fn until_decay(&self) -> Duration {
+        let left = self.decay_due_us.saturating_sub(self.shared.options.clock.now_us());
+        Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(Duration::from_secs(3_600))
+    }
+
+    fn decay_when_due(&mut self) {
+        let Some(decay) = self.shared.options.decay else { return };
+        if self.shared.options.clock.now_us() < self.decay_due_us {
+            return;
+        }
+        self.decay_due_us = next_decay_us(&self.shared);
+        if self.loading.is_none() && self.core.failed().is_none() {
+            // A failure poisons the core, which every later write reports.
+            let _ = self.core.tick(decay.alpha);
+        }
+    }
+
+    fn publish(&self) {
+        *self.shared.status.lock() = Status {
+            checkpoint_lsn: self.core.checkpoint_lsn(),
+            log_bytes: self.core.log_bytes(),
+            poisoned: self.core.failed().map(str::to_owned),
+            loading: self.loading.clone(),
+            checkpoint_error: self.checkpoint_error.clone(),
+        };
+    }
+}
+
+fn next_decay_us(shared: &Shared) -> i64 {
+    let Some(decay) = shared.options.decay else { return i64::MAX };
+    let interval_us = i64::try_from(decay.interval_sec.max(1)).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    shared.options.clock.now_us().saturating_add(interval_us)
+}

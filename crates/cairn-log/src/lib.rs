@@ -1,0 +1,48 @@
+//! Append-only logs of checksummed records: the write-ahead log and the user's logs.
+//!
+//! A [`Log`] is a directory of segments. [`Log::append`] writes a batch, [`Log::commit`] makes it durable (one sync
+//! for everyone who waits), [`Log::read`] streams it back, every checksum checked. Formats: `docs/format.md`.
+//!
+//! ```
+//! use cairn_log::{DatabaseId, Entry, Log, LogConfig, TimelineId};
+//!
+//! # fn main() -> cairn_log::Result<()> {
+//! let disk = std::sync::Arc::new(cairn_disk::SimDisk::new(1));
+//! let config = LogConfig::new("/log", DatabaseId::random(), TimelineId::random());
+//! let (log, _) = Log::open(disk, config)?;
+//! let offsets = log.append(&[Entry { timestamp_us: 5, key: None, value: Some(b"hello") }])?;
+//! log.commit(offsets.start)?; // durable from here on
+//! let record = log.read(offsets.start)?.next().expect("one record")?;
+//! assert_eq!((record.offset, record.value.as_deref()), (0, Some(&b"hello"[..])));
+//! # Ok(())
+//! # }
+//! ```
+
+mod append;
+mod clock;
+mod commit;
+mod config;
+mod error;
+mod id;
+mod index;
+mod inspect;
+mod listing;
+mod log;
+mod lsn;
+mod proof;
+mod reader;
+pub mod record;
+mod recovery;
+mod scan;
+mod segment;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::LogConfig;
+pub use error::{Error, ErrorKind, Result};
+pub use id::{DatabaseId, TimelineId};
+pub use inspect::{Inspection, SegmentReport};
+pub use log::{Log, SegmentInfo};
+pub use lsn::Lsn;
+pub use reader::Reader;
+pub use record::{Entry, Record, RecordRef};
+pub use recovery::{Cut, Recovered};
