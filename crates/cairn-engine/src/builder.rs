@@ -43,7 +43,10 @@ impl StateBuilder {
         check_vector(vector, self.limits.dimension)?;
         let expected = self.state.vectors.dimension as usize;
         if expected != 0 && expected != vector.len() {
-            return Err(Error::Input(format!("Vector dimension mismatch: expected {expected}, got {}", vector.len())));
+            return Err(Error::Input(format!(
+                "Vector dimension mismatch: expected {expected}, got {}",
+                vector.len()
+            )));
         }
         self.state.set_vector(id, vector)
     }
@@ -67,7 +70,8 @@ impl StateBuilder {
         let item = self.state.intern_item(id);
         let event = RingEvent { time_s, item, op, score };
         self.state.counts.events += 1;
-        self.state.counts.events -= self.state.rings.push(context, event, self.state.settings.ctx_buffer_size);
+        self.state.counts.events -=
+            self.state.rings.push(context, event, self.state.settings.ctx_buffer_size);
         Ok(())
     }
 
@@ -97,7 +101,14 @@ impl StateBuilder {
     }
 
     /// Adds the next (most recently stored) entry of the dedup cache.
-    pub fn push_dedup(&mut self, state: Remembered, score: u8, context: &str, id: &str, time_s: i64) -> Result<()> {
+    pub fn push_dedup(
+        &mut self,
+        state: Remembered,
+        score: u8,
+        context: &str,
+        id: &str,
+        time_s: i64,
+    ) -> Result<()> {
         self.name(id)?;
         let context = self.add_context(context)?;
         let item = self.state.intern_item(id);

@@ -48,7 +48,10 @@ pub fn check_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<CheckReport> 
     let timeline_dir = data.timeline(id);
     let timeline = Timeline::read(&**storage, &timeline_dir)?;
     if timeline.id != id || timeline.database != database {
-        let what = format!("id mismatch: expected timeline {id} of {database}, got {} of {}", timeline.id, timeline.database);
+        let what = format!(
+            "id mismatch: expected timeline {id} of {database}, got {} of {}",
+            timeline.id, timeline.database
+        );
         return Err(Error::Corrupt { path: timeline_dir.info(), what });
     }
     let loaded = loaded::load(&**storage, &timeline_dir)?;
@@ -93,5 +96,8 @@ fn replay(
 }
 
 fn gap_error(wal: &Path, expected: u64, actual: u64) -> Error {
-    Error::Corrupt { path: wal.to_owned(), what: format!("a gap in the log: expected LSN {expected}, got {actual}") }
+    Error::Corrupt {
+        path: wal.to_owned(),
+        what: format!("a gap in the log: expected LSN {expected}, got {actual}"),
+    }
 }

@@ -62,7 +62,8 @@ impl Stored {
 
     /// Pages worth writing again, because most of their file is dead: so space never grows without bound.
     fn worth_moving(&self) -> Vec<PageId> {
-        let sparse = |number: &u64| self.page_files.get(number).is_some_and(|file| file.live * 2 < file.pages);
+        let sparse =
+            |number: &u64| self.page_files.get(number).is_some_and(|file| file.live * 2 < file.pages);
         self.homes.iter().filter(|(_, home)| sparse(&home.file)).map(|(page, _)| *page).collect()
     }
 
@@ -140,7 +141,8 @@ impl CheckpointJob {
         for dir in self.dir.image_dirs() {
             self.storage.sync_dir(&dir)?;
         }
-        let files = stored.segments.values().chain(stored.page_files.values().map(|p| &p.file)).cloned().collect();
+        let files =
+            stored.segments.values().chain(stored.page_files.values().map(|p| &p.file)).cloned().collect();
         let manifest = Manifest::new(self.view.position, &self.view.state, files).encode()?;
         atomic_replace(&*self.storage, &self.dir.checkpoint(report.lsn), &manifest)?;
         report.bytes += manifest.len() as u64;
@@ -168,7 +170,8 @@ impl CheckpointJob {
         let mut pages = Pages { wanted: &wanted, refs: Vec::new() };
         for_each_tree(&self.view.state, &mut pages);
         // A page that came and went since the last checkpoint was never stored.
-        let stored_once = |page: &PageRef| page.page.is_some() || stored.homes.contains_key(&(page.table, page.number));
+        let stored_once =
+            |page: &PageRef| page.page.is_some() || stored.homes.contains_key(&(page.table, page.number));
         let refs: Vec<PageRef> = pages.refs.into_iter().filter(stored_once).collect();
         report.pages = refs.len();
         for content in page_file::split(refs) {

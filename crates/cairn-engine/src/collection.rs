@@ -144,8 +144,10 @@ impl Collection {
     fn is_duplicate(&self, context: u32, item: u32, op: EventOp, score: u8, time_s: i64) -> bool {
         let state = || self.dedup.get(Key::state(context, item));
         match op {
-            EventOp::Add => (self.dedup.get(Key::add(context, item, score)))
-                .is_some_and(|e| self.settings.dedup_window_sec > 0 && e.time_s.abs_diff(time_s) <= self.settings.dedup_window_sec),
+            EventOp::Add => (self.dedup.get(Key::add(context, item, score))).is_some_and(|e| {
+                self.settings.dedup_window_sec > 0
+                    && e.time_s.abs_diff(time_s) <= self.settings.dedup_window_sec
+            }),
             EventOp::Set => state().is_some_and(|e| e.state == Remembered::Set && e.score == score),
             EventOp::Del => state().is_some_and(|e| e.state == Remembered::Deleted),
         }
@@ -245,7 +247,8 @@ impl Collection {
     }
 
     fn kept(&self, list: &[(u32, f64)]) -> Vec<(u32, f64)> {
-        let mut kept: Vec<_> = list.iter().copied().filter(|(_, s)| s.abs() >= self.settings.min_support).collect();
+        let mut kept: Vec<_> =
+            list.iter().copied().filter(|(_, s)| s.abs() >= self.settings.min_support).collect();
         let bound = self.settings.max_neighbors_per_item as usize;
         if bound > 0 && kept.len() > bound {
             let id = |n: u32| self.items.get(n).as_bytes();

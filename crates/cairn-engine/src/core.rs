@@ -98,6 +98,7 @@ impl Core {
         crate::checkpoint::remove_leftovers(&*storage, &dir, loaded.position.lsn, &names)?;
         let (log, recovered) = Log::open(Arc::clone(&storage), log_config(&dir, &timeline, &options))?;
         let mut collection = loaded.collection;
+        collection.vectors.segment_bytes = options.vector_segment_bytes;
         let from = loaded.position.lsn;
         let replayed = replay(&log, &dir.wal(), from, &mut collection)?;
         let lsn = Lsn(from.0 + replayed);
@@ -233,7 +234,8 @@ impl Core {
                 }
                 self.lsn.0 += 1;
             }
-            self.pending.extend(state.overfull.drain(..).map(|item| Mutation::Prune { first: item, count: 1 }));
+            self.pending
+                .extend(state.overfull.drain(..).map(|item| Mutation::Prune { first: item, count: 1 }));
             self.live.lsn.store(self.lsn.0, Ordering::Release);
         }
         Ok(())
@@ -379,12 +381,7 @@ fn replay(log: &Log, wal: &Path, from: Lsn, state: &mut Collection) -> Result<u6
 }
 
 /// Decodes and applies one record's value.
-pub(crate) fn apply_record(
-    wal: &Path,
-    lsn: u64,
-    value: Option<&[u8]>,
-    state: &mut Collection,
-) -> Result<()> {
+pub(crate) fn apply_record(wal: &Path, lsn: u64, value: Option<&[u8]>, state: &mut Collection) -> Result<()> {
     let damaged = |e: Error| Error::Corrupt { path: wal.to_owned(), what: format!("record {lsn}: {e}") };
     let value = value.ok_or_else(|| damaged(Error::Decode("it has no value")))?;
     state.apply(Mutation::decode(value).map_err(damaged)?).map_err(damaged)?;

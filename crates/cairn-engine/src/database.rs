@@ -25,7 +25,11 @@ pub struct Database {
 
 impl Database {
     /// Takes the lock and opens the live timeline; a directory without a database gets a new one.
-    pub fn open(storage: Arc<dyn Storage>, dir: &Path, options: &Options) -> Result<(Database, Core, OpenReport)> {
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<(Database, Core, OpenReport)> {
         let data = DataDir(dir.to_owned());
         let made = storage.stat(dir)?.is_none();
         storage.create_dir_all(&data.timelines())?;
@@ -39,7 +43,11 @@ impl Database {
         let id = read_database(&*storage, &data)?;
         let database = Database { storage, data, id, lock: Mutex::new(Some(lock)) };
         database.remove_unfinished()?;
-        let (core, report) = database.open_timeline(read_current(&*database.storage, &database.data)?, options, Adopt::Configured)?;
+        let (core, report) = database.open_timeline(
+            read_current(&*database.storage, &database.data)?,
+            options,
+            Adopt::Configured,
+        )?;
         Ok((database, core, report))
     }
 
@@ -109,7 +117,9 @@ impl Database {
 fn create(storage: &Arc<dyn Storage>, data: &DataDir, options: &Options) -> Result<()> {
     options.settings.validate(options.limits.dimension)?;
     let ours = ["LOCK", "DATABASE", "timelines"];
-    if let Some(entry) = storage.list(&data.0)?.iter().find(|e| !ours.contains(&e.name.as_str()) && !e.name.contains("tmp")) {
+    if let Some(entry) =
+        storage.list(&data.0)?.iter().find(|e| !ours.contains(&e.name.as_str()) && !e.name.contains("tmp"))
+    {
         let message = format!("{}: no database, and not empty: it holds {:?}", data.0.display(), entry.name);
         return Err(Error::Input(message));
     }

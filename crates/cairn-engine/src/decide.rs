@@ -71,7 +71,8 @@ impl<'a> Decider<'a> {
             self.dimension = vector.len() as u32;
         }
         if self.dimension as usize != vector.len() {
-            let message = format!("Vector dimension mismatch: expected {}, got {}", self.dimension, vector.len());
+            let message =
+                format!("Vector dimension mismatch: expected {}, got {}", self.dimension, vector.len());
             return Err(Error::Input(message));
         }
         Ok(Mutation::VectorSet { id, vector })

@@ -56,7 +56,13 @@ impl TimelineDraft {
 
     /// Checks the files against the manifest, and makes this a timeline. The state keeps its LSN; what comes next is
     /// logged from the one after it.
-    pub(crate) fn finish(self, manifest: &[u8], database: DatabaseId, now_us: i64, reason: &str) -> Result<Timeline> {
+    pub(crate) fn finish(
+        self,
+        manifest: &[u8],
+        database: DatabaseId,
+        now_us: i64,
+        reason: &str,
+    ) -> Result<Timeline> {
         let name = Path::new("manifest");
         let mut manifest = Manifest::decode(name, manifest)?;
         let origin = manifest.position()?;
@@ -86,13 +92,18 @@ impl TimelineDraft {
         for expected in &manifest.files {
             let got = files.get(&expected.name);
             if got != Some(expected) {
-                let got = got.map_or("nothing".to_owned(), |f| format!("{} bytes, crc {:08x}", f.bytes, f.crc32c));
-                let what = format!("expected {} bytes, crc {:08x}, got {got}", expected.bytes, expected.crc32c);
+                let got =
+                    got.map_or("nothing".to_owned(), |f| format!("{} bytes, crc {:08x}", f.bytes, f.crc32c));
+                let what =
+                    format!("expected {} bytes, crc {:08x}, got {got}", expected.bytes, expected.crc32c);
                 return Err(Error::Corrupt { path: self.dir.file(&expected.name), what });
             }
         }
         if files.len() != manifest.files.len() {
-            return Err(Error::Corrupt { path: self.dir.0.clone(), what: "a file that the manifest does not name".into() });
+            return Err(Error::Corrupt {
+                path: self.dir.0.clone(),
+                what: "a file that the manifest does not name".into(),
+            });
         }
         Ok(())
     }
@@ -148,7 +159,8 @@ fn require_empty(storage: &dyn Storage, target: &Path) -> Result<()> {
         Some(_) => true,
     };
     if occupied {
-        let message = format!("{} is not empty: choose another target, or move it away first", target.display());
+        let message =
+            format!("{} is not empty: choose another target, or move it away first", target.display());
         return Err(Error::Input(message));
     }
     Ok(())
@@ -156,7 +168,8 @@ fn require_empty(storage: &dyn Storage, target: &Path) -> Result<()> {
 
 fn building_path(target: &Path) -> Result<PathBuf> {
     let name = target.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Error::Input(format!("{}: expected a directory's path", target.display())))?;
+    let name =
+        name.ok_or_else(|| Error::Input(format!("{}: expected a directory's path", target.display())))?;
     Ok(target.with_file_name(format!(".{name}.restoring")))
 }
 

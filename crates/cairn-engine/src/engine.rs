@@ -108,7 +108,8 @@ impl Engine {
         });
         let (messages, queue) = channel();
         let sequencer = Sequencer::new(Arc::clone(&shared), core, messages.clone());
-        let spawned = std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run(&queue));
+        let spawned =
+            std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run(&queue));
         let handle = spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?;
         let inner = Inner { shared, messages, sequencer: Mutex::new(Some(handle)) };
         Ok((Engine { inner: Arc::new(inner) }, report))

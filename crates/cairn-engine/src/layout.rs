@@ -102,5 +102,7 @@ pub(crate) fn check_image_name(name: &str) -> Result<()> {
     if segment_number(name).is_some() || pages_number(name).is_some() {
         return Ok(());
     }
-    Err(Error::Input(format!("file name: expected segments/<20 digits>.vec or pages/<20 digits>.pages, got {name:?}")))
+    Err(Error::Input(format!(
+        "file name: expected segments/<20 digits>.vec or pages/<20 digits>.pages, got {name:?}"
+    )))
 }

@@ -67,5 +67,5 @@ pub use metadata::{Metadata, Value};
 pub use search::{Hit, Hits, Near, Similar, Using};
 pub use settings::{Decay, FusionSettings, Limits, Options, Settings};
 pub use timeline::Timeline;
-pub use view::{DedupRow, IdIndex, Position, View};
+pub use view::{DedupRow, Position, View};
 pub use write::Write;

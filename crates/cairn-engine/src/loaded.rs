@@ -29,10 +29,14 @@ pub(crate) fn load(storage: &dyn Storage, dir: &TimelineDir) -> Result<Loaded> {
     let manifest = Manifest::decode(&path, &read_file(storage, &path, MANIFEST_BYTES_MAX)?)?;
     let position = manifest.position()?;
     if checkpoint_lsn(path.file_name().and_then(|n| n.to_str()).unwrap_or_default()) != Some(position.lsn) {
-        return Err(Error::Corrupt { path, what: format!("LSN mismatch: its manifest says {}", position.lsn) });
+        return Err(Error::Corrupt {
+            path,
+            what: format!("LSN mismatch: its manifest says {}", position.lsn),
+        });
     }
     let entry = manifest.collection()?.clone();
-    let mut loaded = Loaded { collection: Collection::new(entry.settings.clone()), position, stored: Stored::default() };
+    let mut loaded =
+        Loaded { collection: Collection::new(entry.settings.clone()), position, stored: Stored::default() };
     for file in &manifest.files {
         read_one(storage, dir, file, &mut loaded)?;
     }
@@ -56,12 +60,16 @@ fn read_one(storage: &dyn Storage, dir: &TimelineDir, file: &FileRef, loaded: &m
     let size = storage.stat(&path)?.map(|stat| stat.bytes);
     if size != Some(file.bytes) {
         let got = size.map_or("no file".to_owned(), |n| format!("{n} bytes"));
-        return Err(Error::Corrupt { path, what: format!("size mismatch: expected {} bytes, got {got}", file.bytes) });
+        return Err(Error::Corrupt {
+            path,
+            what: format!("size mismatch: expected {} bytes, got {got}", file.bytes),
+        });
     }
     let bytes = read_file(storage, &path, file.bytes)?;
     let crc = page_file::file_crc(&bytes);
     if crc != file.crc32c {
-        let what = format!("CRC mismatch: file may be corrupted: expected {:08x}, got {crc:08x}", file.crc32c);
+        let what =
+            format!("CRC mismatch: file may be corrupted: expected {:08x}, got {crc:08x}", file.crc32c);
         return Err(Error::Corrupt { path, what });
     }
     if let Some(number) = segment_number(&file.name) {
@@ -141,6 +149,7 @@ fn rebuild(c: &mut Collection, head: &crate::manifest::Head) -> Result<()> {
         && head.counts.events == events
         && head.counts.ids == u64::from(head.items)
         && head.counts.contexts == u64::from(head.contexts)
-        && (head.counts.pairs.checked_mul(2)).and_then(|n| n.checked_sub(head.counts.one_sided)) == Some(listed);
+        && (head.counts.pairs.checked_mul(2)).and_then(|n| n.checked_sub(head.counts.one_sided))
+            == Some(listed);
     if counted { Ok(()) } else { Err(Error::Decode("manifest: counts differ from what is stored")) }
 }

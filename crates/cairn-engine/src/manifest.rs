@@ -63,7 +63,8 @@ impl Head {
     }
 
     pub fn scale(&self) -> Result<Scale> {
-        let bits = u64::from_str_radix(&self.scale, 16).map_err(|_| Error::Decode("manifest: scale is not hex"))?;
+        let bits =
+            u64::from_str_radix(&self.scale, 16).map_err(|_| Error::Decode("manifest: scale is not hex"))?;
         Ok(Scale { scale: f64::from_bits(bits), epoch: self.epoch })
     }
 
@@ -136,7 +137,9 @@ impl Manifest {
     /// The default collection, the only one so far.
     pub fn collection(&self) -> Result<&CollectionEntry> {
         match self.collections.as_slice() {
-            [entry] if entry.number == crate::mutation::DEFAULT_COLLECTION && entry.name == "default" => Ok(entry),
+            [entry] if entry.number == crate::mutation::DEFAULT_COLLECTION && entry.name == "default" => {
+                Ok(entry)
+            }
             _ => Err(Error::Decode("manifest: expected the one collection `default`")),
         }
     }

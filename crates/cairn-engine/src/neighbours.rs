@@ -264,7 +264,6 @@ impl NeighboursView {
             rows.0.iter().zip(items).filter_map(|(chunks, item)| (*chunks != NO_CHUNKS).then_some(item))
         })
     }
-
 }
 
 impl Neighbours {

@@ -82,7 +82,10 @@ impl Buffer {
     pub fn vector(&self, row: u32, dimension: u32) -> &[f32] {
         let per_page = rows_per_page(dimension);
         let at = (row % per_page) as usize * dimension as usize;
-        self.tree.get(row / per_page).and_then(|p| p.vectors.get(at..at + dimension as usize)).unwrap_or_default()
+        self.tree
+            .get(row / per_page)
+            .and_then(|p| p.vectors.get(at..at + dimension as usize))
+            .unwrap_or_default()
     }
 
     /// A row's item.

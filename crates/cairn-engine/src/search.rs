@@ -199,7 +199,8 @@ impl Searcher<'_> {
         };
         let dimension = vectors.dimension as usize;
         if dimension != 0 && dimension != query.len() {
-            let message = format!("Query vector dimension mismatch: expected {dimension}, got {}", query.len());
+            let message =
+                format!("Query vector dimension mismatch: expected {dimension}, got {}", query.len());
             return Err(Error::Input(message));
         }
         let wanted = self.filter.map(|filter| self.matching(filter));
@@ -208,13 +209,21 @@ impl Searcher<'_> {
         let mut candidates = 0;
         for_each_block(&vectors, |block| {
             let keep = wanted.as_ref().map(|wanted| block.keep(wanted));
-            scan(&scorer, block.rows, block.norms, block.first, keep.as_deref(), Some(block.dead), |row, score| {
-                let item = block.items[(row - block.first) as usize];
-                if Some(item) != not {
-                    candidates += 1;
-                    best.offer(item, score, self.by_id());
-                }
-            });
+            scan(
+                &scorer,
+                block.rows,
+                block.norms,
+                block.first,
+                keep.as_deref(),
+                Some(block.dead),
+                |row, score| {
+                    let item = block.items[(row - block.first) as usize];
+                    if Some(item) != not {
+                        candidates += 1;
+                        best.offer(item, score, self.by_id());
+                    }
+                },
+            );
         });
         // Rounding of f32 may order near ties either way: the best few are scored again in f64.
         let mut exact = TopK::new(top_k, min_score);

@@ -93,7 +93,13 @@ impl Sequencer {
     }
 
     /// Steps the core with these writes and all that are waiting behind them: one sync for all.
-    fn write(&mut self, mut writes: Vec<Write>, done: Done, queue: &Receiver<Message>, held: &mut VecDeque<Message>) {
+    fn write(
+        &mut self,
+        mut writes: Vec<Write>,
+        done: Done,
+        queue: &Receiver<Message>,
+        held: &mut VecDeque<Message>,
+    ) {
         let mut parts = vec![(writes.len(), done)];
         while writes.len() < BATCH_WRITES
             && let Ok(message) = queue.try_recv()

@@ -222,6 +222,8 @@ pub struct Options {
     pub decay: Option<Decay>,
     /// Bytes of a write-ahead log segment.
     pub log_segment_bytes: u64,
+    /// Bytes of a sealed vector segment, about; at least 16 rows, at most 65,536.
+    pub vector_segment_bytes: u32,
     /// After how many bytes of log a checkpoint is taken.
     pub checkpoint_log_bytes: u64,
     /// The clock; injected, so that a run can be replayed.
@@ -230,7 +232,10 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("settings", &self.settings).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("settings", &self.settings)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,6 +247,7 @@ impl Default for Options {
             fusion: FusionSettings::default(),
             decay: None,
             log_segment_bytes: 64 << 20,
+            vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,
             checkpoint_log_bytes: 256 << 20,
             clock: Arc::new(SystemClock),
         }

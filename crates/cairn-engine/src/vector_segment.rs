@@ -9,14 +9,14 @@ const MAGIC: &[u8; 8] = b"CAIRNVEC";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 128;
 const ALIGN: usize = 64;
-/// Bytes of vectors in a segment, about; one row at least.
-const SEGMENT_BYTES: u32 = 8 << 20;
+/// Bytes of vectors in a segment, about, unless configured.
+pub(crate) const SEGMENT_BYTES: u32 = 8 << 20;
 /// The most rows of a segment, so that its dead rows fit a page.
 pub(crate) const ROWS_MAX: u32 = 65_536;
 
 /// How many rows the buffer takes before it is sealed.
-pub(crate) fn rows_per_segment(dimension: u32) -> u32 {
-    (SEGMENT_BYTES / 4 / dimension.max(1)).clamp(16, ROWS_MAX)
+pub(crate) fn rows_per_segment(segment_bytes: u32, dimension: u32) -> u32 {
+    (segment_bytes / 4 / dimension.max(1)).clamp(16, ROWS_MAX)
 }
 
 /// 64 aligned bytes: a column is a vector of lines, so that it starts on a cache line without unsafe code.
@@ -97,7 +97,11 @@ impl VectorSegment {
         for field in [self.dimension, self.rows(), 0, collection] {
             out.extend_from_slice(&field.to_le_bytes());
         }
-        let columns = [(vectors, 4 * self.vectors().len()), (items, 4 * self.items.len()), (norms, 4 * self.items.len())];
+        let columns = [
+            (vectors, 4 * self.vectors().len()),
+            (items, 4 * self.items.len()),
+            (norms, 4 * self.items.len()),
+        ];
         for (at, bytes) in columns {
             out.extend_from_slice(&(at as u64).to_le_bytes());
             out.extend_from_slice(&(bytes as u64).to_le_bytes());
@@ -124,7 +128,8 @@ impl VectorSegment {
         let header = body.get(..HEADER_BYTES).ok_or(Error::Decode("segment: shorter than its header"))?;
         let mut d = crate::codec::Decoder::new(&header[12..HEADER_BYTES - 4]);
         let header_bytes = d.u32()?;
-        let number = u32::try_from(d.u64()?).map_err(|_| Error::Decode("segment: its number is too large"))?;
+        let number =
+            u32::try_from(d.u64()?).map_err(|_| Error::Decode("segment: its number is too large"))?;
         let (dimension, rows, element, owner) = (d.u32()?, d.u32()?, d.u32()?, d.u32()?);
         let columns = [(d.u64()?, d.u64()?), (d.u64()?, d.u64()?), (d.u64()?, d.u64()?)];
         if header_bytes as usize != HEADER_BYTES || d.take(d.left())?.iter().any(|&b| b != 0) {
@@ -146,12 +151,17 @@ impl VectorSegment {
         if body.len() != end || columns != expected.map(|(at, n)| (at as u64, n as u64)) {
             return Err(Error::Decode("segment: columns do not fit the file"));
         }
-        if body[vectors + 4 * elements..items].iter().chain(&body[items + 4 * rows as usize..norms]).any(|&b| b != 0) {
+        if body[vectors + 4 * elements..items]
+            .iter()
+            .chain(&body[items + 4 * rows as usize..norms])
+            .any(|&b| b != 0)
+        {
             return Err(Error::Decode("segment: padding is not zero"));
         }
         segment.lines = lines(elements);
         let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut segment.lines);
-        bytemuck::cast_slice_mut::<f32, u8>(&mut floats[..elements]).copy_from_slice(&body[vectors..][..4 * elements]);
+        bytemuck::cast_slice_mut::<f32, u8>(&mut floats[..elements])
+            .copy_from_slice(&body[vectors..][..4 * elements]);
         segment.items = bytemuck::allocation::pod_collect_to_vec(&body[items..][..4 * rows as usize]);
         segment.inverse_norms = bytemuck::allocation::pod_collect_to_vec(&body[norms..][..4 * rows as usize]);
         Ok(segment)

@@ -4,14 +4,14 @@ use crate::dead::Dead;
 use crate::error::{Error, Result};
 use crate::places::{Place, Places};
 use crate::rows::Buffer;
-use crate::vector_segment::{VectorSegment, rows_per_segment};
+use crate::vector_segment::{ROWS_MAX, SEGMENT_BYTES, VectorSegment, rows_per_segment};
 use std::sync::Arc;
 
 /// The sealed segments, by number; shared with Views and searches.
 pub(crate) type Segments = Arc<Vec<Arc<VectorSegment>>>;
 
 /// Everything that holds vectors. Cloning it is a View: pointers only.
-#[derive(Default, Clone)]
+#[derive(Clone)]
 pub(crate) struct Vectors {
     pub segments: Segments,
     pub buffer: Buffer,
@@ -20,6 +20,21 @@ pub(crate) struct Vectors {
     pub dimension: u32,
     /// The number the buffer's segment will have.
     pub next_segment: u32,
+    /// Bytes of a sealed segment, about. Not part of the state.
+    pub segment_bytes: u32,
+}
+
+impl Default for Vectors {
+    fn default() -> Self {
+        Vectors {
+            segments: Segments::default(),
+            buffer: Buffer::default(),
+            dead: Dead::default(),
+            dimension: 0,
+            next_segment: 0,
+            segment_bytes: SEGMENT_BYTES,
+        }
+    }
 }
 
 impl Vectors {
@@ -38,7 +53,7 @@ impl Vectors {
 
     /// Sets an item's vector, which has the dimension in force. True when the item had none.
     pub fn set(&mut self, places: &mut Places, item: u32, vector: &[f32]) -> bool {
-        if self.buffer.rows >= rows_per_segment(self.dimension) {
+        if self.buffer.rows >= rows_per_segment(self.segment_bytes, self.dimension) {
             self.seal(places);
         }
         let old = places.get(item);
@@ -76,7 +91,7 @@ impl Vectors {
         Arc::make_mut(&mut self.segments).push(Arc::new(segment));
         self.buffer.clear();
         self.next_segment += 1;
-        let mut room = rows_per_segment(self.dimension) * 3 / 4;
+        let mut room = rows_per_segment(self.segment_bytes, self.dimension) * 3 / 4;
         for _ in 0..2 {
             let living = |s: &Arc<VectorSegment>| s.rows() - self.dead.count(s.number);
             let fewest = self.segments.iter().min_by_key(|s| living(s)).cloned();
@@ -103,11 +118,12 @@ impl Vectors {
         if !ascending || numbers.max().is_some_and(|last| last >= self.next_segment) {
             return bad("vectors: segment numbers");
         }
-        let fits = |s: &Arc<VectorSegment>| s.dimension == self.dimension && s.items.iter().all(|&i| i < items);
+        let fits =
+            |s: &Arc<VectorSegment>| s.dimension == self.dimension && s.items.iter().all(|&i| i < items);
         if !self.segments.iter().all(fits) {
             return bad("vectors: a segment of another dimension, or with an item that does not exist");
         }
-        self.buffer.rebuild(self.dimension, items, rows_per_segment(self.dimension))?;
+        self.buffer.rebuild(self.dimension, items, ROWS_MAX)?;
         let mut living = 0u64;
         for (item, place) in places.items() {
             let there = match self.segment(place.segment) {
@@ -120,8 +136,13 @@ impl Vectors {
             }
             living += 1;
         }
-        let rows: u64 = self.segments.iter().map(|s| u64::from(s.rows() - self.dead.count(s.number).min(s.rows()))).sum();
+        let rows: u64 =
+            self.segments.iter().map(|s| u64::from(s.rows() - self.dead.count(s.number).min(s.rows()))).sum();
         let buffered = u64::from(self.buffer.rows - self.dead.count(self.next_segment).min(self.buffer.rows));
-        if rows + buffered == living { Ok(()) } else { bad("vectors: living rows and places differ in number") }
+        if rows + buffered == living {
+            Ok(())
+        } else {
+            bad("vectors: living rows and places differ in number")
+        }
     }
 }

@@ -147,23 +147,12 @@ impl View {
         })
     }
 
-    /// Whether `owner` lists `neighbour` (by the position of [`View::neighbours`]'s names; for one-sided pairs).
-    pub fn lists(&self, owner: &str, neighbour: &str, index: &IdIndex) -> bool {
-        match (index.get(owner), index.get(neighbour)) {
-            (Some(owner), Some(neighbour)) => self.state.neighbours.lists(owner, neighbour),
-            _ => false,
-        }
-    }
-
-    /// An index from ids to items of this View.
-    pub fn id_index(&self) -> IdIndex {
-        let ids = (0..self.state.items.count).map(|item| (self.state.items.get(item).to_owned(), item));
-        IdIndex(ids.collect())
-    }
-
     /// Ids and vectors.
     pub fn vectors(&self) -> impl Iterator<Item = (&str, &[f32])> {
-        self.state.places.items().map(|(item, place)| (self.state.items.get(item), self.state.vectors.get(place)))
+        self.state
+            .places
+            .items()
+            .map(|(item, place)| (self.state.items.get(item), self.state.vectors.get(place)))
     }
 
     /// Ids and metadata.
@@ -180,15 +169,5 @@ impl View {
             id: self.state.items.get(e.item),
             time_s: e.time_s,
         })
-    }
-}
-
-/// Ids of a View by name.
-#[derive(Debug)]
-pub struct IdIndex(std::collections::HashMap<String, u32>);
-
-impl IdIndex {
-    fn get(&self, id: &str) -> Option<u32> {
-        self.0.get(id).copied()
     }
 }

@@ -39,7 +39,11 @@ fn expect_damage(disk: &SimDisk, path: &Path, what: &str) {
     let e = e.unwrap_or_else(|| panic!("check missed {what} of {}", path.display()));
     let named = path.file_name().expect("a file").to_string_lossy().into_owned();
     let kind = e.kind();
-    assert!(matches!(kind, ErrorKind::Corrupt | ErrorKind::Version), "{what} of {}: {e} ({kind:?})", path.display());
+    assert!(
+        matches!(kind, ErrorKind::Corrupt | ErrorKind::Version),
+        "{what} of {}: {e} ({kind:?})",
+        path.display()
+    );
     assert!(e.to_string().contains(&named), "{what} of {}: {e}", path.display());
     assert!(open_core(&image, &busy_options()).is_err(), "open missed {what} of {}", path.display());
 }
@@ -96,7 +100,8 @@ fn a_whole_directory_checks_out() {
 #[test]
 fn a_newer_version_is_refused_with_both_numbers() {
     let (disk, _) = small();
-    let path = files(&disk).into_iter().find(|p| p.to_string_lossy().ends_with(".ckpt")).expect("a checkpoint");
+    let path =
+        files(&disk).into_iter().find(|p| p.to_string_lossy().ends_with(".ckpt")).expect("a checkpoint");
     disk.flip(&path, 8, 1 ^ 2);
     let e = check_dir(&storage(&disk), Path::new(DIR)).expect_err("refused");
     assert!(e.to_string().contains("Version mismatch: expected 1, got 2"), "{e}");

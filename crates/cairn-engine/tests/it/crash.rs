@@ -21,7 +21,11 @@ fn run(writes: usize, torn_seeds: u64) -> (Vec<Point>, Vec<String>) {
     disk.on_op(Box::new(move |op, disk| {
         let torn = (0..torn_seeds).map(|seed| disk.image(Fate::Torn(op * 31 + seed)));
         let images = std::iter::once(disk.image(Fate::Dropped)).chain(torn).collect();
-        out.lock().expect("no panic").push(Point { op, images, acknowledged: *acked.lock().expect("no panic") });
+        out.lock().expect("no panic").push(Point {
+            op,
+            images,
+            acknowledged: *acked.lock().expect("no panic"),
+        });
     }));
     let (_database, mut core, _) = open_core(&disk, &busy_options()).expect("opens");
     let mut hashes = vec![hash(&core.view())];
@@ -67,7 +71,11 @@ fn every_crash_point_opens_to_a_prefix_with_everything_acknowledged() {
             let lsn = core.lsn().0;
             assert!(lsn >= point.acknowledged, "operation {}: {lsn} < {}", point.op, point.acknowledged);
             let expected = &hashes[lsn as usize];
-            assert!(expected == "unseen" || *expected == hash(&core.view()), "operation {}, LSN {lsn}", point.op);
+            assert!(
+                expected == "unseen" || *expected == hash(&core.view()),
+                "operation {}, LSN {lsn}",
+                point.op
+            );
             checked += 1;
         }
     }
@@ -87,7 +95,8 @@ fn a_crash_while_recovering_is_recovered_from() {
         let (_database, core, _) = open_core(disk, &busy_options()).expect("opens");
         let expected = hash(&core.view());
         for image in images.lock().expect("no panic").iter() {
-            let (_database, again, _) = open_core(image, &busy_options()).expect("opens after a crash while opening");
+            let (_database, again, _) =
+                open_core(image, &busy_options()).expect("opens after a crash while opening");
             if again.lsn() == core.lsn() {
                 assert_eq!(hash(&again.view()), expected);
             }

@@ -76,9 +76,15 @@ fn queries_say_what_is_wrong_with_them() {
     let engine = open(&SimDisk::new(4), &options());
     engine.write(vec![vector("a", &[1.0, 2.0, 3.0]), event("ctx", "e", EventOp::Add, 9, 0)]);
     let error = |r: cairn_engine::Result<cairn_engine::Hits>| r.expect_err("refused").to_string();
-    assert_eq!(error(engine.similar_to_vector(&near(&[1.0], 1))), "Query vector dimension mismatch: expected 3, got 1");
+    assert_eq!(
+        error(engine.similar_to_vector(&near(&[1.0], 1))),
+        "Query vector dimension mismatch: expected 3, got 1"
+    );
     assert_eq!(error(engine.similar_to_vector(&near(&[1.0; 3], 0))), "top_k must be positive, got 0");
-    assert_eq!(error(engine.similar_to_vector(&near(&[1.0; 3], 1001))), "top_k 1001 exceeds maximum allowed: 1000");
+    assert_eq!(
+        error(engine.similar_to_vector(&near(&[1.0; 3], 1001))),
+        "top_k 1001 exceeds maximum allowed: 1000"
+    );
     assert_eq!(error(engine.similar(&similar("nobody", Using::Fusion))), "Query vector not found: nobody");
     assert_eq!(error(engine.similar(&similar("e", Using::Vectors))), "Query vector not found: e");
     assert!(engine.similar(&similar("e", Using::Events)).is_ok());
@@ -150,10 +156,11 @@ fn replaced_vectors_do_not_pile_up() {
     let engine = open(&disk, &options());
     let dimension = 4_096;
     for round in 0..40 {
-        let writes = (0..100).map(|n| vector(&format!("i{n}"), &vec![round as f32 + n as f32; dimension])).collect();
+        let writes =
+            (0..100).map(|n| vector(&format!("i{n}"), &vec![round as f32 + n as f32; dimension])).collect();
         assert!(engine.write(writes).iter().all(Result::is_ok));
     }
-    // 4,000 rows were written and 100 live; a segment has 512 rows.
+    // 4,000 rows were written and 100 live; a segment has 512 rows of 16 KiB.
     assert!(engine.stats().segments <= 2, "{} segments", engine.stats().segments);
     let hits = engine.similar_to_vector(&near(&vec![1.0; dimension], 100)).expect("found");
     assert_eq!(hits.results.len(), 100);

@@ -153,11 +153,15 @@ fn a_state_rebuilt_part_by_part_has_the_same_hash() {
     for (owner, list) in view.neighbours() {
         list.iter().for_each(|(n, score)| builder.set_neighbour(owner, n, *score).expect("valid"));
     }
-    view.dedup().for_each(|d| builder.push_dedup(d.state, d.score, d.context, d.id, d.time_s).expect("valid"));
+    view.dedup()
+        .for_each(|d| builder.push_dedup(d.state, d.score, d.context, d.id, d.time_s).expect("valid"));
     builder.set_totals(view.counts().total_events, view.counts().stored_events);
     let rebuilt = builder.finish(view.position());
     assert_eq!(hash(&rebuilt), hash(&view));
-    assert_eq!((rebuilt.counts().pairs, rebuilt.counts().one_sided), (view.counts().pairs, view.counts().one_sided));
+    assert_eq!(
+        (rebuilt.counts().pairs, rebuilt.counts().one_sided),
+        (view.counts().pairs, view.counts().one_sided)
+    );
     assert!(view.counts().one_sided > 0, "the script prunes lists on one side");
 }
 

@@ -1,14 +1,14 @@
 //! The engine against the plain reference: random writes, batches, checkpoints, crashes and queries.
 
 use crate::reference::{
-    Ask, Condition, Field, Fields, Measure, Memory, Op, Ranking, Reference, Remembered as Recall, Rules, Scalar, Test,
-    assert_agrees, filter_text,
+    Ask, Condition, Field, Fields, Measure, Memory, Op, Ranking, Reference, Remembered as Recall, Rules,
+    Scalar, Test, assert_agrees, filter_text,
 };
 use crate::support::*;
 use cairn_disk::{Fate, SimDisk};
 use cairn_engine::{
-    Engine, EventOp, Filter, Hits, Metadata, Metric, Near, Options, Remembered, Settings, Similar, Using, Value, View,
-    Write,
+    Engine, EventOp, Filter, Hits, Metadata, Metric, Near, Options, Remembered, Settings, Similar, Using,
+    Value, View, Write,
 };
 
 struct Run {
@@ -38,7 +38,8 @@ fn rules_of(settings: &Settings) -> Rules {
 
 impl Run {
     fn new(seed: u64, settings: Settings) -> Run {
-        let options = Options { settings, checkpoint_log_bytes: 20_000, log_segment_bytes: 32 << 10, ..options() };
+        let options =
+            Options { settings, checkpoint_log_bytes: 20_000, log_segment_bytes: 32 << 10, ..options() };
         let disk = SimDisk::new(seed);
         let model = Reference::new(rules_of(&options.settings));
         Run { engine: open(&disk, &options), disk, options, model, numbers: Numbers(seed), queries: 0 }
@@ -138,7 +139,8 @@ impl Run {
     fn query(&mut self) {
         let min_score = (self.numbers.below(4) == 0).then(|| f64::from(self.numbers.unit()));
         let ask = Ask { k: 1 + self.numbers.below(12) as usize, filter: self.filter(), min_score };
-        let filter = (!ask.filter.is_empty()).then(|| Filter::parse(&filter_text(&ask.filter)).expect("valid"));
+        let filter =
+            (!ask.filter.is_empty()).then(|| Filter::parse(&filter_text(&ask.filter)).expect("valid"));
         let id = self.id();
         let adaptive = self.numbers.below(2) == 0;
         let similar = |using| Similar {
@@ -151,7 +153,10 @@ impl Run {
         };
         agrees(self.model.similar_by_events(&id, &ask), self.engine.similar(&similar(Using::Events)));
         agrees(self.model.similar_by_vectors(&id, &ask), self.engine.similar(&similar(Using::Vectors)));
-        agrees(self.model.similar_by_fusion(&id, adaptive, &ask), self.engine.similar(&similar(Using::Fusion)));
+        agrees(
+            self.model.similar_by_fusion(&id, adaptive, &ask),
+            self.engine.similar(&similar(Using::Fusion)),
+        );
         let vector: Vec<f32> = (0..5).map(|_| self.numbers.unit()).collect();
         let near = Near { vector, top_k: ask.k, filter, min_score: ask.min_score };
         agrees(self.model.similar_to_vector(&near.vector, &ask), self.engine.similar_to_vector(&near));
@@ -213,7 +218,10 @@ fn near_cut(expected: &Ranking, got: &Ranking, tolerance: f64) {
 
 /// The whole state, part by part.
 fn same_state(model: &Reference, view: &View) {
-    assert_eq!((view.counts().total_events, view.counts().stored_events), (model.total_events, model.stored_events));
+    assert_eq!(
+        (view.counts().total_events, view.counts().stored_events),
+        (model.total_events, model.stored_events)
+    );
     let mut contexts: Vec<_> = view.contexts().collect();
     contexts.sort_by_key(|(name, _)| *name);
     assert_eq!(contexts.iter().map(|(name, _)| *name).collect::<Vec<_>>(), model.contexts());
@@ -233,7 +241,10 @@ fn same_state(model: &Reference, view: &View) {
         assert_eq!(list.len(), expected.len(), "{owner}");
         for ((id, score), (expected_id, expected_score)) in list.iter().zip(&expected) {
             let tolerance = 1e-9 * expected_score.abs().max(1.0);
-            assert!(id == expected_id && (score - expected_score).abs() <= tolerance, "{owner}: {id} {score}");
+            assert!(
+                id == expected_id && (score - expected_score).abs() <= tolerance,
+                "{owner}: {id} {score}"
+            );
         }
     }
     let mut vectors: Vec<_> = view.vectors().map(|(id, v)| (id.to_owned(), v.to_vec())).collect();

@@ -12,7 +12,12 @@ fn a_view_of_a_million_items_clones_pointers_and_a_write_then_copies_few_pages()
     let engine = open(&disk, &options);
     for batch in 0..250u32 {
         let id = |n: u32| format!("item-{:07}", batch * 4_000 + n);
-        assert!(engine.write((0..4_000).map(|n| vector(&id(n), &[n as f32, 1.0])).collect()).iter().all(Result::is_ok));
+        assert!(
+            engine
+                .write((0..4_000).map(|n| vector(&id(n), &[n as f32, 1.0])).collect())
+                .iter()
+                .all(Result::is_ok)
+        );
     }
     assert_eq!(engine.stats().counts.vectors, 1_000_000);
     let copied = engine.stats().pages_copied;
@@ -34,7 +39,9 @@ fn a_checkpoint_writes_what_was_dirtied_not_what_there_is() {
     let disk = SimDisk::new(2);
     let (_database, mut core, _) = open_core(&disk, &options()).expect("opens");
     for context in 0..3_000u32 {
-        let writes = (0..8).map(|n| event(&format!("c{context}"), &format!("i{}", (context + n) % 2_000), EventOp::Add, 9, 0));
+        let writes = (0..8).map(|n| {
+            event(&format!("c{context}"), &format!("i{}", (context + n) % 2_000), EventOp::Add, 9, 0)
+        });
         assert!(core.step(writes.collect()).iter().all(Result::is_ok));
     }
     let whole = core.checkpoint().expect("written").expect("changed");

@@ -1,8 +1,9 @@
 //! What several tests need: small databases on a simulated disk, and a scripted run of writes.
 
-use cairn_disk::{SimDisk, Storage};
+use cairn_disk::{RealDisk, SimDisk, Storage, read_file};
 use cairn_engine::{
-    Core, Database, Engine, EventOp, ManualClock, Metadata, OpenReport, Options, Result, Settings, View, Write,
+    Core, Database, Engine, EventOp, ManualClock, Metadata, OpenReport, Options, Result, Settings, View,
+    Write,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ pub fn busy_options() -> Options {
         max_neighbors_per_item: 4,
         ..Settings::default()
     };
-    Options { settings, log_segment_bytes: 16 << 10, ..options() }
+    // 16 rows of a few elements make a segment.
+    Options { settings, log_segment_bytes: 16 << 10, vector_segment_bytes: 1, ..options() }
 }
 
 pub fn storage(disk: &SimDisk) -> Arc<dyn Storage> {
@@ -92,6 +94,11 @@ pub fn scripted(n: u64, numbers: &mut Numbers) -> Write {
             event(&context, &id, op, numbers.below(101) as u8, 1_700_000_000 + n as i64)
         }
     }
+}
+
+/// A shipped file's bytes.
+pub fn file(path: &Path) -> Vec<u8> {
+    read_file(&RealDisk::new(), path, 1 << 30).unwrap_or_else(|e| panic!("{e}"))
 }
 
 pub fn hash(view: &View) -> String {

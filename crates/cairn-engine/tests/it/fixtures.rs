@@ -1,0 +1,78 @@
+//! Every version that shipped opens for good: small databases, stored as files, with the state hash they must have.
+
+use crate::support::*;
+use cairn_disk::{RealDisk, SimDisk, Storage};
+use cairn_engine::{Database, EventOp, check_dir};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Version 1 of everything: a checkpoint with a sealed segment and page files, and a log after it.
+const V1: &str = "tests/fixtures/v1";
+const V1_HASH: &str = include_str!("../fixtures/v1.hash");
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// A directory's files, as a disk in memory: opening may write.
+fn loaded(dir: &Path) -> SimDisk {
+    let disk = SimDisk::new(1);
+    copy(dir, Path::new(DIR), &disk);
+    disk
+}
+
+fn copy(from: &Path, to: &Path, disk: &SimDisk) {
+    disk.create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
+        let path = entry.expect("readable").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &to, disk);
+        } else {
+            disk.write_file(&to, &file(&path));
+        }
+    }
+}
+
+/// What made the fixture, for the next version's: run with `CAIRN_WRITE_FIXTURE=DIR`, a new directory.
+fn write(dir: &Path) -> String {
+    let storage: Arc<dyn Storage> = Arc::new(RealDisk::new());
+    let (_database, mut core, _) = Database::open(storage, dir, &busy_options()).expect("opens");
+    let mut numbers = Numbers(42);
+    // 16 rows fill a segment.
+    for n in 0..20u32 {
+        let elements: Vec<f32> = (0..6).map(|_| numbers.unit()).collect();
+        assert!(core.step(vec![vector(&format!("item-{}", n % 18), &elements)])[0].is_ok());
+    }
+    let events = |core: &mut cairn_engine::Core, from: i64| {
+        for n in from..from + 60 {
+            let op = [EventOp::Add, EventOp::Add, EventOp::Set, EventOp::Del][n as usize % 4];
+            let write =
+                event(&format!("c{}", n % 5), &format!("item-{}", n * 7 % 18), op, (n % 100) as u8, n);
+            assert!(core.step(vec![write])[0].is_ok());
+        }
+        assert!(
+            core.step(vec![metadata("item-1", &format!("n:{from},kind:\"a b\",on:true,f:0.5"))])[0].is_ok()
+        );
+        core.tick(0.75).expect("ticks");
+    };
+    events(&mut core, 0);
+    core.checkpoint().expect("written");
+    events(&mut core, 60);
+    hash(&core.view())
+}
+
+#[test]
+fn version_1_opens_to_its_state() {
+    if let Some(dir) = std::env::var_os("CAIRN_WRITE_FIXTURE") {
+        println!("{}", write(Path::new(&dir)));
+        return;
+    }
+    let disk = loaded(&fixture(V1));
+    let report = check_dir(&storage(&disk), Path::new(DIR)).expect("whole");
+    let hex: String = report.state_hash.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, V1_HASH.trim());
+    assert!(report.replayed > 0 && report.checkpoint_lsn.0 > 0);
+    let (_database, core, _) = open_core(&disk, &busy_options()).expect("opens");
+    assert_eq!(hash(&core.view()), V1_HASH.trim());
+}
