@@ -1,0 +1,40 @@
+//! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
+//!
+//! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events` runs one part.
+// A bench prints, and reads and writes files of its own.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod events;
+mod files;
+mod load;
+mod machine;
+mod search;
+mod server;
+mod snapshots;
+mod vectors;
+
+/// Anything that stops a bench.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let parts: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
+    println!("{}\n", machine::describe());
+    println!("| what | figure |\n|---|---|");
+    if wanted("writes") || wanted("search") || wanted("snapshots") {
+        let mut server = server::Server::start()?;
+        vectors::run(&server).await?;
+        if wanted("search") {
+            search::run(&server).await?;
+        }
+        if wanted("snapshots") {
+            snapshots::run(&mut server).await?;
+        }
+    }
+    if wanted("events") {
+        events::run().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The server under load: the `cairn` of the same build, in a directory of its own.
+
+use crate::Result;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running server; killed and its files removed when dropped.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub addr: String,
+    /// Its data, snapshots and configuration.
+    pub dir: tempfile::TempDir,
+}
+
+/// The `cairn` beside this program.
+pub fn cairn() -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name("cairn");
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!("{} is missing: run `cargo build --release` first", path.display()).into())
+}
+
+impl Server {
+    /// Starts one with an empty database, syncing every batch, no timers.
+    pub fn start() -> Result<Server> {
+        let dir = tempfile::tempdir()?;
+        let config = dir.path().join("config.yaml");
+        let snapshots = dir.path().join("snapshots");
+        let text = format!(
+            "events:\n  decay_interval_sec: 0\napi:\n  tcp:\n    bind: 127.0.0.1\n    port: 0\nsnapshot:\n  dir: {}\n",
+            snapshots.display()
+        );
+        std::fs::write(&config, text)?;
+        let (child, addr) = spawn(&config, &dir.path().join("data"))?;
+        Ok(Server { child, addr, dir })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+fn spawn(config: &Path, data: &Path) -> Result<(Child, String)> {
+    let mut child = Command::new(cairn()?)
+        .args(["serve".as_ref(), "-c".as_ref(), config.as_os_str(), "--data".as_ref(), data.as_os_str()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    match line.split_whitespace().find_map(|word| word.strip_prefix("tcp=")) {
+        Some(addr) => Ok((child, addr.to_owned())),
+        None => {
+            child.kill()?;
+            Err(format!("the server said {line:?} instead of where it listens").into())
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It fails only when the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,158 @@
+//! The typed commands of a client.
+
+use crate::request::{rest, word};
+use crate::{Block, Client, Hit, Op, Reply, Result, Sim};
+
+/// How the parts of a snapshot are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// zstd frames.
+    Zstd,
+    /// gzip members.
+    Gzip,
+    /// Stored as they are.
+    None,
+}
+
+/// The options of a snapshot; the default is the server's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Create {
+    /// An alias that restore, info and delete accept.
+    pub name: Option<String>,
+    /// How it is compressed.
+    pub compression: Option<Compression>,
+    /// Words for people.
+    pub description: Option<String>,
+}
+
+impl Client {
+    /// Records an event. `score` (0–100) is not sent with [`Op::Del`]; without `time_s` (seconds since the epoch) it
+    /// happened now.
+    pub async fn event(
+        &mut self,
+        context: &str,
+        op: Op,
+        id: &str,
+        score: u8,
+        time_s: Option<i64>,
+    ) -> Result<()> {
+        self.request_with(|request| request.event(context, op, id, score, time_s)).await?.done()
+    }
+
+    /// Sets an item's vector.
+    pub async fn vecset(&mut self, id: &str, vector: &[f32]) -> Result<()> {
+        self.request_with(|request| request.vecset(id, vector)).await?.done()
+    }
+
+    /// Replaces an item's metadata by `key:value[,key:value…]`.
+    pub async fn metaset(&mut self, id: &str, metadata: &str) -> Result<()> {
+        self.request_with(|request| request.metaset(id, metadata)).await?.done()
+    }
+
+    /// The items most similar to an item, best first.
+    pub async fn sim(&mut self, id: &str, top_k: u32, options: &Sim) -> Result<Vec<Hit>> {
+        self.request_with(|request| request.sim(id, top_k, options)).await?.results()
+    }
+
+    /// The items whose vectors are most similar to `vector`, best first.
+    pub async fn simv(&mut self, vector: &[f32], top_k: u32, options: &Sim) -> Result<Vec<Hit>> {
+        self.request_with(|request| request.simv(vector, top_k, options)).await?.results()
+    }
+
+    /// The server's figures.
+    pub async fn info(&mut self) -> Result<Block> {
+        self.lines("INFO").await
+    }
+
+    /// The timeline, LSN, state hash and counts of the state as it is.
+    pub async fn check(&mut self) -> Result<Block> {
+        self.lines("CHECK").await
+    }
+
+    /// Saves a `.nvec` file; without a path, the server names it.
+    pub async fn dump_save(&mut self, path: Option<&str>) -> Result<Block> {
+        match path {
+            None => self.lines("DUMP SAVE").await,
+            Some(path) => self.named("DUMP SAVE", "path", path).await,
+        }
+    }
+
+    /// Replaces the server's state by that of a `.nvec` file.
+    pub async fn dump_load(&mut self, path: &str) -> Result<Block> {
+        self.named("DUMP LOAD", "path", path).await
+    }
+
+    /// Reads a `.nvec` file and checks every byte.
+    pub async fn dump_verify(&mut self, path: &str) -> Result<Block> {
+        self.named("DUMP VERIFY", "path", path).await
+    }
+
+    /// What a `.nvec` file says about itself.
+    pub async fn dump_info(&mut self, path: &str) -> Result<Block> {
+        self.named("DUMP INFO", "path", path).await
+    }
+
+    /// How the current or last DUMP SAVE or LOAD goes.
+    pub async fn dump_status(&mut self) -> Result<Block> {
+        self.lines("DUMP STATUS").await
+    }
+
+    /// Takes a snapshot into the server's repository.
+    pub async fn snapshot_create(&mut self, options: &Create) -> Result<Block> {
+        let mut line = String::from("SNAPSHOT CREATE");
+        if let Some(name) = &options.name {
+            line.push_str(" name=");
+            line.push_str(word("name", name)?);
+        }
+        line.push_str(match options.compression {
+            None => "",
+            Some(Compression::Zstd) => " compression=zstd",
+            Some(Compression::Gzip) => " compression=gzip",
+            Some(Compression::None) => " compression=none",
+        });
+        if let Some(description) = &options.description {
+            let escaped = rest("description", description)?.replace('\\', "\\\\").replace('"', "\\\"");
+            line.push_str(&format!(" description=\"{escaped}\""));
+        }
+        self.lines(&line).await
+    }
+
+    /// The snapshots in the server's repository.
+    pub async fn snapshot_list(&mut self) -> Result<Block> {
+        self.lines("SNAPSHOT LIST").await
+    }
+
+    /// What a snapshot (by id or name) holds.
+    pub async fn snapshot_info(&mut self, snapshot: &str) -> Result<Block> {
+        self.named("SNAPSHOT INFO", "snapshot", snapshot).await
+    }
+
+    /// Reads every byte of a snapshot and hashes it.
+    pub async fn snapshot_verify(&mut self, snapshot: &str) -> Result<Block> {
+        self.named("SNAPSHOT VERIFY", "snapshot", snapshot).await
+    }
+
+    /// Replaces the server's state by a snapshot's, as a new timeline.
+    pub async fn snapshot_restore(&mut self, snapshot: &str) -> Result<Block> {
+        self.named("SNAPSHOT RESTORE", "snapshot", snapshot).await
+    }
+
+    /// Deletes a snapshot.
+    pub async fn snapshot_delete(&mut self, snapshot: &str) -> Result<Block> {
+        self.named("SNAPSHOT DELETE", "snapshot", snapshot).await
+    }
+
+    /// How the current or last SNAPSHOT CREATE or RESTORE goes.
+    pub async fn snapshot_status(&mut self) -> Result<Block> {
+        self.lines("SNAPSHOT STATUS").await
+    }
+
+    async fn lines(&mut self, line: &str) -> Result<Block> {
+        self.request(line).await.and_then(Reply::block)
+    }
+
+    async fn named(&mut self, command: &str, what: &str, value: &str) -> Result<Block> {
+        let line = format!("{command} {}", rest(what, value)?);
+        self.lines(&line).await
+    }
+}

@@ -1,0 +1,43 @@
+//! The backend: what the protocol asks of whatever holds the data.
+
+use crate::command::Ask;
+use crate::failure::Failure;
+use crate::reply::Reply;
+use cairn_engine::{Lsn, Write};
+
+/// The results of a batch of writes, one each, in order.
+pub type Written = Vec<cairn_engine::Result<Lsn>>;
+
+/// How much work a request is, and so where it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// Well under a millisecond: on the thread that serves connections.
+    Small,
+    /// A search that takes milliseconds: on a thread of its own, a few at once.
+    Search,
+    /// Reads or writes files: on a thread of its own.
+    Files,
+}
+
+/// Takes writes and answers requests. The server's only way to the data.
+pub trait Backend: Send + Sync {
+    /// Takes writes, in order, without blocking. `done` is called once all of them are durable or refused.
+    fn submit(&self, writes: Vec<Write>, done: Box<dyn FnOnce(Written) + Send>);
+
+    /// As [`Backend::submit`], and waits.
+    fn write(&self, writes: Vec<Write>) -> Written;
+
+    /// Answers a request. Takes as long as [`Backend::cost`] says.
+    fn answer(&self, ask: &Ask) -> Reply;
+
+    /// How much work a request is.
+    fn cost(&self, ask: &Ask) -> Cost;
+
+    /// Ends long work that is under way; its requests are answered with an error.
+    fn cancel(&self) {}
+
+    /// Makes everything durable and lets go of it. Nothing is asked afterwards.
+    fn close(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! The configuration: what the server is started with.
+
+mod file;
+mod keys;
+mod keys_engine;
+mod keys_server;
+mod nearest;
+mod value;
+
+use crate::cidr::Cidr;
+use crate::interpreter::Rules;
+use crate::render::Dialect;
+use cairn_engine::{Decay, FusionSettings, Limits, Settings};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use file::{ConfigError, Notice, Problem};
+pub use keys::{Key, keys};
+pub use value::Kind;
+
+/// A complete configuration. [`Config::parse`] reads it from YAML with nvecd's key names ([`keys`]); what a file leaves
+/// out has its default.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `data.dir`: where the database is.
+    pub data_dir: PathBuf,
+    /// `api.tcp.bind` and `api.tcp.port`.
+    pub tcp: Listen,
+    /// `api.tcp.dialect`.
+    pub dialect: Dialect,
+    /// `network.allow_cidrs`: whose connections are taken.
+    pub allow: Vec<Cidr>,
+    /// `events.*`, `vectors.*`.
+    pub settings: Settings,
+    /// `limits.*`, `similarity.max_top_k`.
+    pub limits: Limits,
+    /// `similarity.fusion_*`, `similarity.adaptive_*`.
+    pub fusion: FusionSettings,
+    /// `events.decay_*`; an interval of 0 is none.
+    pub decay: Decay,
+    /// `wal.max_file_size`: bytes of a write-ahead log segment.
+    pub log_segment_bytes: u64,
+    /// `limits.line_bytes`.
+    pub line_bytes_max: usize,
+    /// `performance.max_connections`.
+    pub connections_max: usize,
+    /// `performance.connection_timeout_sec`: how long a connection may be silent.
+    pub idle_timeout: Duration,
+    /// `performance.shutdown_timeout_ms`: how long a stop waits for requests under way.
+    pub stop_timeout: Duration,
+    /// `performance.thread_pool_size`: searches running at once; 0: one for each core.
+    pub search_threads: usize,
+    /// `snapshot.*`.
+    pub snapshot: SnapshotConfig,
+    /// `logging.*`.
+    pub logging: Logging,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// A name or an address.
+    pub host: String,
+    /// 0: any free one.
+    pub port: u16,
+}
+
+/// Where snapshots are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotConfig {
+    /// `snapshot.dir`: relative paths of DUMP are below it.
+    pub dir: PathBuf,
+    /// `snapshot.allowed_dirs`: where else DUMP may read and write.
+    pub allowed_dirs: Vec<PathBuf>,
+    /// `snapshot.repository`; without it, `repository` below `dir`.
+    pub repository: Option<PathBuf>,
+    /// `snapshot.default_filename`: the file of a DUMP SAVE without a path.
+    pub default_filename: Option<String>,
+}
+
+impl SnapshotConfig {
+    /// Where SNAPSHOT keeps its snapshots.
+    pub fn repository_dir(&self) -> PathBuf {
+        self.repository.clone().unwrap_or_else(|| self.dir.join("repository"))
+    }
+}
+
+/// What is logged. The binary sets it up; the server only writes `tracing` events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logging {
+    /// `logging.level`: trace, debug, info, warn or error.
+    pub level: String,
+    /// `logging.json`.
+    pub json: bool,
+}
+
+impl Default for Config {
+    /// nvecd's defaults; data and snapshots in the working directory.
+    fn default() -> Self {
+        Config {
+            data_dir: PathBuf::from("cairn-data"),
+            tcp: Listen { host: "127.0.0.1".to_owned(), port: 11017 },
+            dialect: Dialect::default(),
+            allow: Cidr::loopback(),
+            settings: Settings::default(),
+            limits: Limits::default(),
+            fusion: FusionSettings::default(),
+            decay: Decay { interval_sec: 3600, alpha: 0.99 },
+            log_segment_bytes: 64 << 20,
+            line_bytes_max: Rules::default().line_bytes_max,
+            connections_max: 1000,
+            idle_timeout: Duration::from_secs(300),
+            stop_timeout: Duration::from_secs(10),
+            search_threads: 8,
+            snapshot: SnapshotConfig {
+                dir: PathBuf::from("cairn-snapshots"),
+                allowed_dirs: Vec::new(),
+                repository: None,
+                default_filename: None,
+            },
+            logging: Logging { level: "info".to_owned(), json: false },
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration. `file` names it in messages. The notices are for the log: keys that are accepted without
+    /// effect. All problems are found at once.
+    pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<Notice>), ConfigError> {
+        file::parse(text, file)
+    }
+
+    /// The rules of a connection.
+    pub fn rules(&self) -> Rules {
+        Rules { limits: self.limits.clone(), line_bytes_max: self.line_bytes_max, dialect: self.dialect }
+    }
+}

@@ -1,0 +1,147 @@
+//! The keys that set up the server: files, connections, logging.
+
+use super::keys::{Key, NOT_NEGATIVE, U32, U64, inert, key};
+use super::value::Kind;
+use crate::render::Dialect;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const PORT: Kind = Kind::Int(0, 65_535);
+const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
+const HTTP: &str = "there is no HTTP interface yet";
+const CACHE: &str = "there is no cache yet: every search is computed";
+const RATE: &str = "there is no rate limiting yet";
+const WAL: &str = "every write is logged and synced before it is acknowledged";
+const SCHEDULE: &str = "there are no scheduled snapshots yet";
+const BUFFERS: &str = "buffers grow with what is in them, up to limits.line_bytes";
+
+pub(crate) static SERVER_KEYS: &[Key] = &[
+    key(
+        "snapshot.dir",
+        Kind::Text,
+        "cairn-snapshots",
+        "where DUMP's files are, and the repository",
+        |c, v| c.snapshot.dir = PathBuf::from(v.text()),
+    ),
+    key("snapshot.allowed_dirs", Kind::Texts, "[]", "where else DUMP may read and write", |c, v| {
+        c.snapshot.allowed_dirs = v.texts().into_iter().map(PathBuf::from).collect()
+    }),
+    key(
+        "snapshot.repository",
+        Kind::Text,
+        "repository below snapshot.dir",
+        "where SNAPSHOT's snapshots are",
+        |c, v| {
+            c.snapshot.repository = Some(PathBuf::from(v.text())).filter(|dir| !dir.as_os_str().is_empty())
+        },
+    ),
+    key(
+        "snapshot.default_filename",
+        Kind::Text,
+        "named by the time",
+        "the file of DUMP SAVE without a path",
+        |c, v| c.snapshot.default_filename = Some(v.text()).filter(|name| !name.is_empty()),
+    ),
+    inert("snapshot.interval_sec", U64, "0", SCHEDULE),
+    inert("snapshot.retain", U32, "3", SCHEDULE),
+    inert(
+        "snapshot.mode",
+        Kind::Choice(&["fork", "lock"]),
+        "fork",
+        "a snapshot neither forks nor blocks writes",
+    ),
+    inert("wal.enabled", Kind::Bool, "true", WAL),
+    inert("wal.dir", Kind::Text, "", "the log is in the data directory"),
+    key(
+        "wal.max_file_size",
+        Kind::Int(1 << 20, 1 << 32),
+        "67108864",
+        "bytes of a segment of the log",
+        |c, v| c.log_segment_bytes = v.u64(),
+    ),
+    inert("wal.sync_on_write", Kind::Bool, "true", WAL),
+    inert("wal.sync_interval_ms", U64, "0", WAL),
+    inert("wal.include_vectors", Kind::Bool, "true", "vectors are always logged"),
+    key(
+        "performance.thread_pool_size",
+        Kind::Int(0, 1024),
+        "8",
+        "searches running at once; 0: one for each core",
+        |c, v| c.search_threads = v.usize(),
+    ),
+    key("performance.max_connections", Kind::Int(1, 1 << 20), "1000", "connections open at once", |c, v| {
+        c.connections_max = v.usize()
+    }),
+    key(
+        "performance.connection_timeout_sec",
+        Kind::Int(1, 86_400 * 365),
+        "300",
+        "seconds a connection may be silent",
+        |c, v| c.idle_timeout = Duration::from_secs(v.u64()),
+    ),
+    inert("performance.max_connections_per_ip", U32, "0", "connections are counted all together"),
+    inert("performance.recv_buffer_size", U32, "0", BUFFERS),
+    inert("performance.send_buffer_size", U32, "0", BUFFERS),
+    inert("performance.reactor_max_total_buffered_bytes", U64, "0", BUFFERS),
+    key("performance.max_query_length", LINE_BYTES, "16777216", "the same as limits.line_bytes", |c, v| {
+        c.line_bytes_max = v.usize()
+    }),
+    key(
+        "performance.shutdown_timeout_ms",
+        Kind::Int(0, 3_600_000),
+        "10000",
+        "how long a stop waits for requests",
+        |c, v| c.stop_timeout = Duration::from_millis(v.u64()),
+    ),
+    key("api.tcp.bind", Kind::Text, "127.0.0.1", "address to listen on", |c, v| c.tcp.host = v.text()),
+    key("api.tcp.port", PORT, "11017", "port to listen on; 0: any free one", |c, v| c.tcp.port = v.u16()),
+    key(
+        "api.tcp.dialect",
+        Kind::Choice(&["documented", "nvecd"]),
+        "documented",
+        "how replies are written",
+        |c, v| c.dialect = Dialect::from_name(&v.text()).unwrap_or_default(),
+    ),
+    inert("api.http.enable", Kind::Bool, "false", HTTP),
+    inert("api.http.bind", Kind::Text, "127.0.0.1", HTTP),
+    inert("api.http.port", PORT, "8080", HTTP),
+    inert("api.http.enable_cors", Kind::Bool, "false", HTTP),
+    inert("api.http.cors_allow_origin", Kind::Text, "", HTTP),
+    inert("api.http.timeout_sec", U32, "5", HTTP),
+    inert("api.unix_socket.path", Kind::Text, "", "there is no Unix socket yet"),
+    inert("api.rate_limiting.enable", Kind::Bool, "false", RATE),
+    inert("api.rate_limiting.capacity", U32, "100", RATE),
+    inert("api.rate_limiting.refill_rate", U32, "10", RATE),
+    inert("api.rate_limiting.max_clients", U32, "10000", RATE),
+    key(
+        "network.allow_cidrs",
+        Kind::Cidrs,
+        "[127.0.0.1/32, ::1/128]",
+        "whose connections are taken; empty: nobody's",
+        |c, v| c.allow = v.cidrs(),
+    ),
+    key(
+        "logging.level",
+        Kind::Choice(&["trace", "debug", "info", "warn", "error"]),
+        "info",
+        "how much is logged",
+        |c, v| c.logging.level = v.text(),
+    ),
+    key("logging.json", Kind::Bool, "false", "log lines are JSON", |c, v| c.logging.json = v.bool()),
+    inert("logging.file", Kind::Text, "", "the log goes to stderr"),
+    inert(
+        "security.requirepass",
+        Kind::Text,
+        "",
+        "there are no passwords yet: whoever may connect may write, so keep network.allow_cidrs narrow",
+    ),
+    inert("cache.enabled", Kind::Bool, "true", CACHE),
+    inert("cache.max_memory_mb", U32, "32", CACHE),
+    inert("cache.min_query_cost_ms", NOT_NEGATIVE, "10.0", CACHE),
+    inert("cache.ttl_seconds", U64, "3600", CACHE),
+    inert("cache.compression_enabled", Kind::Bool, "true", CACHE),
+    inert("cache.eviction_batch_size", U32, "10", CACHE),
+    key("limits.line_bytes", LINE_BYTES, "16777216", "bytes of a request line", |c, v| {
+        c.line_bytes_max = v.usize()
+    }),
+];

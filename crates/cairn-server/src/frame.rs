@@ -1,0 +1,123 @@
+//! The frame: bytes received → request lines, whatever the bytes are.
+
+use memchr::memchr;
+
+/// A buffer as large as this is given back once a long line has been read.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// Splits received bytes into lines. It holds at most one line and what was received after it.
+#[derive(Debug)]
+pub struct Framer {
+    buffer: Vec<u8>,
+    /// What is before this has been handed out.
+    start: usize,
+    /// What is between `start` and this holds no line end.
+    searched: usize,
+    /// Inside a line that was refused as too long: its bytes are dropped.
+    skipping: bool,
+    line_bytes_max: usize,
+}
+
+/// A request line, without its end. Empty lines are not requests and are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A line of text.
+    Text(&'a str),
+    /// A line of bytes that are not UTF-8.
+    NotUtf8,
+    /// A line of more bytes than allowed. It is skipped to its end.
+    TooLong,
+}
+
+impl Framer {
+    /// Lines of at most `line_bytes_max` bytes, the line end not counted.
+    pub fn new(line_bytes_max: usize) -> Self {
+        Framer { buffer: Vec::new(), start: 0, searched: 0, skipping: false, line_bytes_max }
+    }
+
+    /// The longest line allowed, in bytes.
+    pub fn line_bytes_max(&self) -> usize {
+        self.line_bytes_max
+    }
+
+    /// Takes bytes received.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.space(bytes.len()).extend_from_slice(bytes);
+    }
+
+    /// The buffer, with room for `bytes` more, to read into. Only ever append to it.
+    pub fn space(&mut self, bytes: usize) -> &mut Vec<u8> {
+        if self.start == self.buffer.len() {
+            if self.buffer.capacity() > KEPT_BYTES {
+                self.buffer = Vec::new();
+            }
+            self.buffer.clear();
+            (self.start, self.searched) = (0, 0);
+        } else if self.start >= self.buffer.len() / 2 {
+            // Moves at most as many bytes as were handed out: linear over the stream.
+            self.buffer.drain(..self.start);
+            self.searched -= self.start;
+            self.start = 0;
+        }
+        self.buffer.reserve(bytes);
+        &mut self.buffer
+    }
+
+    /// Bytes received that are no complete line yet.
+    pub fn pending_bytes(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
+    /// The next complete line; `None` when more bytes are needed.
+    pub fn next_line(&mut self) -> Option<Line<'_>> {
+        let found = self.find()?;
+        let bytes = match found {
+            Found::TooLong => return Some(Line::TooLong),
+            Found::At(begin, end) => self.buffer.get(begin..end).unwrap_or_default(),
+        };
+        Some(std::str::from_utf8(bytes).map_or(Line::NotUtf8, Line::Text))
+    }
+
+    fn find(&mut self) -> Option<Found> {
+        loop {
+            let unread = self.buffer.get(self.searched..).unwrap_or_default();
+            let Some(at) = memchr(b'\n', unread) else {
+                self.searched = self.buffer.len();
+                return self.unfinished();
+            };
+            let (begin, newline) = (self.start, self.searched + at);
+            self.start = newline + 1;
+            self.searched = self.start;
+            if std::mem::take(&mut self.skipping) {
+                continue;
+            }
+            let line = self.buffer.get(begin..newline).unwrap_or_default();
+            let end = begin + line.strip_suffix(b"\r").unwrap_or(line).len();
+            if end - begin > self.line_bytes_max {
+                return Some(Found::TooLong);
+            }
+            if end > begin {
+                return Some(Found::At(begin, end));
+            }
+        }
+    }
+
+    /// No line end in the buffer: a line that is too long already is refused now and dropped as it comes.
+    fn unfinished(&mut self) -> Option<Found> {
+        // One byte more than the limit may still be the `\r`.
+        let too_long = self.pending_bytes() > self.line_bytes_max + 1;
+        if self.skipping || too_long {
+            self.start = self.buffer.len();
+        }
+        if too_long && !self.skipping {
+            self.skipping = true;
+            return Some(Found::TooLong);
+        }
+        None
+    }
+}
+
+enum Found {
+    At(usize, usize),
+    TooLong,
+}

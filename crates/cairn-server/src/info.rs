@@ -1,0 +1,109 @@
+//! INFO: the server's figures.
+
+use crate::counters::Counters;
+use crate::memory::{Memory, human};
+use crate::reply::Section;
+use cairn_engine::{Lsn, Stats};
+
+/// What INFO is made of.
+pub(crate) struct Facts<'a> {
+    pub counters: &'a Counters,
+    pub stats: &'a Stats,
+    pub memory: Memory,
+    pub uptime_s: i64,
+    /// The newest snapshot in the repository, by its id.
+    pub last_snapshot: Option<String>,
+}
+
+pub(crate) fn sections(facts: &Facts<'_>) -> Vec<Section> {
+    vec![
+        server(facts),
+        stats(facts.counters),
+        memory(facts.memory),
+        cache(),
+        data(facts.stats),
+        persistence(facts),
+    ]
+}
+
+fn section(name: &'static str, lines: Vec<(&'static str, String)>) -> Section {
+    Section { name, lines }
+}
+
+fn server(facts: &Facts<'_>) -> Section {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    section("Server", vec![("version", version), ("uptime_seconds", facts.uptime_s.to_string())])
+}
+
+fn stats(counters: &Counters) -> Section {
+    let lines = [
+        ("total_commands_processed", &counters.commands),
+        ("failed_commands", &counters.failed),
+        ("total_connections_received", &counters.connections),
+        ("active_connections", &counters.active_connections),
+        ("event_commands", &counters.events),
+        ("sim_commands", &counters.sims),
+        ("vecset_commands", &counters.vecsets),
+        ("metaset_commands", &counters.metasets),
+    ];
+    section("Stats", lines.into_iter().map(|(key, counter)| (key, counter.get().to_string())).collect())
+}
+
+fn memory(memory: Memory) -> Section {
+    let lines = vec![
+        ("used_memory_bytes", memory.used.to_string()),
+        ("used_memory_human", human(memory.used)),
+        ("memory_health", memory.health().to_owned()),
+        ("system_memory_bytes", memory.total.to_string()),
+        ("system_memory_available_bytes", memory.available.to_string()),
+    ];
+    section("Memory", lines)
+}
+
+/// There is no cache yet; nvecd's clients read these all the same.
+fn cache() -> Section {
+    let lines = ["cache_entries", "cache_hits", "cache_misses"].map(|key| (key, "0".to_owned()));
+    let mut lines = lines.to_vec();
+    lines.push(("cache_hit_rate", "0.0000".to_owned()));
+    section("Cache", lines)
+}
+
+fn data(stats: &Stats) -> Section {
+    let counts = &stats.counts;
+    let duplicates = counts.total_events.saturating_sub(counts.stored_events);
+    let lines = [
+        ("id_count", counts.ids),
+        ("ctx_count", counts.contexts),
+        ("vector_count", counts.vectors),
+        ("event_count", counts.events),
+        ("metadata_count", counts.metadata),
+        ("pair_count", counts.pairs),
+        ("dimension", u64::from(stats.dimension)),
+        ("total_events", counts.total_events),
+        ("deduped_events", duplicates),
+        ("stored_events", counts.stored_events),
+    ];
+    section("Data", lines.into_iter().map(|(key, number)| (key, number.to_string())).collect())
+}
+
+fn persistence(facts: &Facts<'_>) -> Section {
+    let none = || "none".to_owned();
+    let (stats, status) = (facts.stats, &facts.stats.status);
+    let Lsn(checkpoint) = status.checkpoint_lsn;
+    let lines = vec![
+        ("database", stats.database.to_string()),
+        ("timeline", stats.timeline.id.to_string()),
+        ("timeline_reason", stats.timeline.reason.clone()),
+        ("lsn", stats.lsn.to_string()),
+        // What is applied is durable: writes are synced first.
+        ("durable_lsn", stats.lsn.to_string()),
+        ("wal", "on, synced on write".to_owned()),
+        ("wal_bytes_since_checkpoint", status.log_bytes.to_string()),
+        ("last_checkpoint_lsn", checkpoint.to_string()),
+        ("checkpoint_error", status.checkpoint_error.clone().unwrap_or_else(none)),
+        ("last_snapshot", facts.last_snapshot.clone().unwrap_or_else(none)),
+        ("loading", status.loading.clone().unwrap_or_else(none)),
+        ("poisoned", status.poisoned.clone().unwrap_or_else(none)),
+    ];
+    section("Persistence", lines)
+}

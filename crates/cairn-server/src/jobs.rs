@@ -1,0 +1,200 @@
+//! Jobs: the long operations, one at a time, watched by STATUS.
+
+use crate::failure::Failure;
+use crate::reply::{JobState, JobStatus};
+use cairn_engine::{Clock, ErrorKind};
+use cairn_snapshot::{Job, Progress};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which STATUS tells of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// DUMP.
+    Dump,
+    /// SNAPSHOT.
+    Snapshot,
+}
+
+/// What a job does to the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It reads it.
+    Save,
+    /// It replaces it: there is nothing to save meanwhile.
+    Load,
+    /// It leaves it alone.
+    Tidy,
+}
+
+/// The job that runs, if one does, and the last of each family.
+pub(crate) struct Jobs {
+    slots: Mutex<Slots>,
+    cancel: AtomicBool,
+    clock: Arc<dyn Clock>,
+}
+
+struct Slots {
+    running: Option<(Family, Kind)>,
+    dump: JobStatus,
+    snapshot: JobStatus,
+}
+
+impl Slots {
+    fn of(&mut self, family: Family) -> &mut JobStatus {
+        match family {
+            Family::Dump => &mut self.dump,
+            Family::Snapshot => &mut self.snapshot,
+        }
+    }
+}
+
+impl Jobs {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let slots = Slots { running: None, dump: idle(), snapshot: idle() };
+        Jobs { slots: Mutex::new(slots), cancel: AtomicBool::new(false), clock }
+    }
+
+    /// How the current or last job of a family goes.
+    pub fn status(&self, family: Family) -> JobStatus {
+        self.slots.lock().of(family).clone()
+    }
+
+    /// Ends the running job soon, and every later one.
+    pub fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag that ends work, for work that is no job.
+    pub fn cancelled(&self) -> &AtomicBool {
+        &self.cancel
+    }
+
+    /// Runs a job on the caller's thread, or refuses it because another one runs.
+    pub fn run<T>(
+        &self,
+        family: Family,
+        kind: Kind,
+        operation: &'static str,
+        target: &str,
+        work: impl FnOnce(&Job<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.begin(family, kind, operation, target)?;
+        let mut ending =
+            Ending { jobs: self, family, error: Some("internal error: the job panicked".to_owned()) };
+        let progress = |progress: Progress| self.progress(family, progress);
+        let result = work(&Job { threads: 0, progress: &progress, cancel: &self.cancel });
+        ending.error = result.as_ref().err().map(Failure::to_string);
+        result
+    }
+
+    /// The target's name, once it is known.
+    pub fn rename(&self, family: Family, target: &str) {
+        target.clone_into(&mut self.slots.lock().of(family).target);
+    }
+
+    fn begin(
+        &self,
+        family: Family,
+        kind: Kind,
+        operation: &'static str,
+        target: &str,
+    ) -> Result<(), Failure> {
+        let mut slots = self.slots.lock();
+        if let Some((running, what)) = slots.running {
+            if (what, kind) == (Kind::Load, Kind::Save) {
+                return Err(read_only());
+            }
+            let JobStatus { operation, target, percent, .. } = slots.of(running);
+            return Err(Failure::busy(format!(
+                "{operation} {target} is in progress ({percent} %): try again later"
+            )));
+        }
+        slots.running = Some((family, kind));
+        *slots.of(family) = JobStatus {
+            state: JobState::InProgress,
+            operation,
+            target: target.to_owned(),
+            start_s: self.now_s(),
+            ..idle()
+        };
+        Ok(())
+    }
+
+    fn progress(&self, family: Family, progress: Progress) {
+        let mut slots = self.slots.lock();
+        let status = slots.of(family);
+        // Threads report in any order.
+        status.percent = status.percent.max(progress.percent());
+        status.bytes_written = status.bytes_written.max(progress.bytes_written);
+    }
+
+    fn now_s(&self) -> i64 {
+        self.clock.now_us().div_euclid(1_000_000)
+    }
+}
+
+/// Ends a job however its work ends.
+struct Ending<'a> {
+    jobs: &'a Jobs,
+    family: Family,
+    error: Option<String>,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let end_s = self.jobs.now_s();
+        let mut slots = self.jobs.slots.lock();
+        slots.running = None;
+        let status = slots.of(self.family);
+        status.end_s = end_s;
+        match self.error.take() {
+            None => (status.state, status.percent) = (JobState::Completed, 100),
+            Some(error) => (status.state, status.error) = (JobState::Failed, error),
+        }
+    }
+}
+
+/// A save while the state is being replaced.
+pub(crate) fn read_only() -> Failure {
+    Failure::busy("Cannot save snapshot: read-only mode")
+}
+
+fn idle() -> JobStatus {
+    JobStatus {
+        state: JobState::Idle,
+        operation: "",
+        target: String::new(),
+        start_s: 0,
+        end_s: 0,
+        percent: 0,
+        bytes_written: 0,
+        error: String::new(),
+    }
+}
+
+impl From<cairn_snapshot::Error> for Failure {
+    fn from(error: cairn_snapshot::Error) -> Self {
+        use cairn_snapshot::Error;
+        let kind = error.kind();
+        match &error {
+            Error::Damaged(finding) => {
+                let mut details = vec![("file".to_owned(), finding.path.display().to_string())];
+                details.extend(finding.offset.map(|offset| ("offset".to_owned(), offset.to_string())));
+                details.push(("expected".to_owned(), finding.expected.clone()));
+                details.push(("actual".to_owned(), finding.actual.clone()));
+                Failure { kind, message: finding.what.clone(), details }
+            }
+            Error::Version { path, .. } => {
+                let details = vec![("file".to_owned(), path.display().to_string())];
+                Failure { kind, message: error.headline(), details }
+            }
+            Error::Disk(cairn_disk::Error::Io { path, .. }) if kind == ErrorKind::Permission => {
+                Failure::new(kind, format!("Permission denied: {}", path.display()))
+            }
+            Error::Engine(cairn_engine::Error::Disk(e)) => Failure::from(Error::Disk(e.clone())),
+            _ => Failure::new(kind, error.headline()),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The reply: what a request's answer says, before it is bytes.
+
+use crate::failure::Failure;
+use cairn_engine::Hit;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// A write that is durable.
+    Done(Done),
+    /// Search results, best first.
+    Results(Vec<Hit>),
+    /// INFO.
+    Info(Vec<Section>),
+    /// A first line and lines `key: value`: CHECK and SNAPSHOT.
+    Block(Block),
+    /// DUMP, where the dialects differ.
+    Dump(Dumped),
+    /// The request was refused.
+    Failed(Failure),
+}
+
+/// Which write was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// EVENT.
+    Event,
+    /// VECSET.
+    VecSet,
+    /// METASET.
+    MetaSet,
+}
+
+/// A section of INFO.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Its heading, without the `#`.
+    pub name: &'static str,
+    /// Its lines.
+    pub lines: Vec<(&'static str, String)>,
+}
+
+/// A reply of several lines that is the same in both dialects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The first line, after `OK `.
+    pub head: String,
+    /// The lines up to `END`.
+    pub lines: Vec<BlockLine>,
+}
+
+/// A line of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockLine {
+    /// `key: value`.
+    Pair(&'static str, String),
+    /// A line of its own form.
+    Text(String),
+}
+
+impl Block {
+    /// A block without lines.
+    pub fn new(head: impl Into<String>) -> Self {
+        Block { head: head.into(), lines: Vec::new() }
+    }
+
+    /// Adds a line `key: value`.
+    pub fn pair(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.lines.push(BlockLine::Pair(key, value.to_string()));
+        self
+    }
+
+    /// Adds a line.
+    pub fn text(mut self, line: impl Into<String>) -> Self {
+        self.lines.push(BlockLine::Text(line.into()));
+        self
+    }
+}
+
+/// An answer of DUMP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dumped {
+    /// SAVE: the file is there, whole and durable.
+    Saved {
+        /// Where.
+        path: String,
+        /// What is in it.
+        stores: Stores,
+        /// Its size.
+        bytes: u64,
+    },
+    /// LOAD: the state is the file's.
+    Loaded {
+        /// From where.
+        path: String,
+        /// What was in it.
+        stores: Stores,
+        /// What it replaced.
+        replaced: Stores,
+    },
+    /// VERIFY: every byte is as it was written.
+    Verified {
+        /// Which file.
+        path: String,
+        /// The file's CRC-32.
+        crc32: u32,
+    },
+    /// INFO.
+    Info {
+        /// Which file.
+        path: String,
+        /// What it says.
+        header: Header,
+    },
+    /// STATUS.
+    Status(JobStatus),
+}
+
+/// How much a `.nvec` file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stores {
+    /// Contexts with events.
+    pub contexts: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Vectors.
+    pub vectors: u64,
+    /// Co-occurrence pairs.
+    pub pairs: u64,
+}
+
+/// What a `.nvec` file says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Format version.
+    pub version: u32,
+    /// Flag bits.
+    pub flags: u32,
+    /// Events.
+    pub events: u64,
+    /// Co-occurrence pairs.
+    pub pairs: u64,
+    /// Vectors.
+    pub vectors: u64,
+    /// The file's size in bytes.
+    pub file_bytes: u64,
+    /// When it was made, milliseconds since the Unix epoch.
+    pub created_ms: i64,
+}
+
+/// How a long operation goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStatus {
+    /// Its state.
+    pub state: JobState,
+    /// What it is: `DUMP SAVE`; empty when nothing ran yet.
+    pub operation: &'static str,
+    /// The file or snapshot it is about.
+    pub target: String,
+    /// When it began, seconds since the Unix epoch; 0: never.
+    pub start_s: i64,
+    /// When it ended, seconds since the Unix epoch; 0: not yet.
+    pub end_s: i64,
+    /// How much is done, 0 to 100.
+    pub percent: u8,
+    /// Bytes written so far.
+    pub bytes_written: u64,
+    /// Why it failed; empty otherwise.
+    pub error: String,
+}
+
+/// The state of a long operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// Nothing ran yet.
+    Idle,
+    /// It runs.
+    InProgress,
+    /// It succeeded.
+    Completed,
+    /// It failed.
+    Failed,
+}
+
+impl JobState {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            JobState::Idle => "idle",
+            JobState::InProgress => "in_progress",
+            JobState::Completed => "completed",
+            JobState::Failed => "failed",
+        }
+    }
+}
+
+impl From<Failure> for Reply {
+    fn from(failure: Failure) -> Self {
+        Reply::Failed(failure)
+    }
+}

@@ -1,0 +1,212 @@
+//! The server: the listener, its connections, and how it stops.
+
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::engine_backend::EngineBackend;
+use crate::failure::Failure;
+use crate::render::render;
+use crate::session::{Service, close, serve};
+use cairn_disk::Storage;
+use cairn_engine::{Engine, ErrorKind};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Requests that may work on files at once: a long one must not keep others out, and threads are not free.
+const FILES_AT_ONCE: usize = 8;
+/// Refused connections that are still being told so, at most; more are closed without a word.
+const REFUSING_MAX: usize = 64;
+/// How long a refused connection may take to read why: its first request may be on the way.
+const REFUSAL_LINGER: Duration = Duration::from_secs(1);
+/// How long accepting pauses when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    addr: SocketAddr,
+    config: Config,
+    service: Arc<Service>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Listens for an engine, whose data and snapshots are on `storage`. Nothing is served until [`Server::run`].
+    pub async fn bind(config: Config, engine: Engine, storage: Arc<dyn Storage>) -> Result<Server, Failure> {
+        let counters = Arc::new(Counters::default());
+        let backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
+        Server::bind_backend(config, Arc::new(backend), counters).await
+    }
+
+    /// Listens for any backend.
+    pub async fn bind_backend(
+        config: Config,
+        backend: Arc<dyn Backend>,
+        counters: Arc<Counters>,
+    ) -> Result<Server, Failure> {
+        let (host, port) = (config.tcp.host.as_str(), config.tcp.port);
+        let failed = |e: std::io::Error| {
+            let kind = match e.kind() {
+                std::io::ErrorKind::AddrInUse => ErrorKind::Locked,
+                std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+                _ => ErrorKind::Io,
+            };
+            Failure::new(kind, format!("cannot listen on {host}:{port}: {e}"))
+        };
+        let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        let searches = match config.search_threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n => n,
+        };
+        let service = Service {
+            backend,
+            rules: Arc::new(config.rules()),
+            counters,
+            idle_timeout: config.idle_timeout,
+            searches: Semaphore::new(searches),
+            files: Semaphore::new(FILES_AT_ONCE),
+        };
+        Ok(Server { listener, addr, config, service: Arc::new(service) })
+    }
+
+    /// Where it listens: with port 0 in the configuration, the port it got.
+    pub fn tcp_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until `shutdown` is done, then stops: no connection more, every request read is answered (for as long as
+    /// `stop_timeout` allows), and the backend is closed: an engine takes a checkpoint. Acknowledged writes are durable
+    /// however it ends.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+        let Server { listener, config, service, .. } = self;
+        let (stop, stopping) = watch::channel(false);
+        let mut acceptor = Acceptor {
+            service: Arc::clone(&service),
+            config: &config,
+            permits: Arc::new(Semaphore::new(config.connections_max)),
+            refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
+            sessions: JoinSet::new(),
+            stopping,
+        };
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                accepted = listener.accept() => acceptor.accepted(accepted).await,
+                Some(ended) = acceptor.sessions.join_next() => ended_well(ended),
+            }
+        }
+        drop(listener);
+        let _ = stop.send(true);
+        let mut sessions = acceptor.sessions;
+        tracing::info!(connections = sessions.len(), "stopping");
+        let all = async {
+            while let Some(ended) = sessions.join_next().await {
+                ended_well(ended);
+            }
+        };
+        if timeout(config.stop_timeout, all).await.is_err() {
+            tracing::warn!("requests still run: ending them");
+            service.backend.cancel();
+            sessions.shutdown().await;
+        }
+        let backend = Arc::clone(&service.backend);
+        let closed = tokio::task::spawn_blocking(move || backend.close()).await;
+        closed.unwrap_or_else(|e| {
+            Err(Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")))
+        })
+    }
+}
+
+/// A session that panicked is a bug of ours that only its peer would notice.
+fn ended_well(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection's task panicked; please report it");
+    }
+}
+
+struct Acceptor<'a> {
+    service: Arc<Service>,
+    config: &'a Config,
+    /// One for each connection that may be open.
+    permits: Arc<Semaphore>,
+    refusing: Arc<Semaphore>,
+    sessions: JoinSet<()>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Acceptor<'_> {
+    async fn accepted(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: closing connections will help, trying at once will not.
+                tracing::warn!(%error, "cannot accept a connection");
+                return tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        };
+        self.service.counters.connections.add(1);
+        if !self.config.allow.iter().any(|range| range.contains(peer.ip())) {
+            let message = format!("Address {} is not allowed (network.allow_cidrs)", peer.ip());
+            return self.refuse(stream, Failure::new(ErrorKind::Permission, message));
+        }
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            let max = self.config.connections_max;
+            return self.refuse(stream, Failure::busy(format!("Too many connections: the maximum is {max}")));
+        };
+        // Replies are written whole: waiting to fill a packet only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
+        self.sessions.spawn(async move {
+            let active = Active::new(Arc::clone(&service));
+            serve(stream, service, stopping).await;
+            drop((active, permit));
+        });
+    }
+
+    /// Says why, and closes.
+    fn refuse(&mut self, mut stream: TcpStream, failure: Failure) {
+        let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
+        let mut line = Vec::new();
+        render(&failure.into(), self.service.rules.dialect, false, &mut line);
+        self.sessions.spawn(async move {
+            if stream.write_all(&line).await.is_ok() {
+                close(stream, REFUSAL_LINGER).await;
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// Counts a connection as active while it lives, also when its task is aborted.
+struct Active(Arc<Service>);
+
+impl Active {
+    fn new(service: Arc<Service>) -> Self {
+        service.counters.active_connections.add(1);
+        Active(service)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.counters.active_connections.down();
+    }
+}

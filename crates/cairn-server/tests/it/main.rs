@@ -1,0 +1,20 @@
+//! Tests of `cairn-server`.
+
+mod bad_input;
+mod cidr;
+mod config;
+mod double;
+mod dumps;
+mod frame;
+mod info;
+mod interpreter;
+mod limits;
+mod loading;
+mod parse;
+mod paths;
+mod render;
+mod running;
+mod simdisk;
+mod snapshots;
+mod stop;
+mod wire;

@@ -1,0 +1,243 @@
+//! Lines → commands.
+
+use cairn_engine::{EventOp, Limits, Using, Write};
+use cairn_server::{Ask, Command, Compression, Create, Dump, Snapshot, is_verify, parse};
+
+fn ok(line: &str) -> Command {
+    parse(line, &Limits::default()).unwrap_or_else(|e| panic!("{line}: {e}"))
+}
+
+fn write(line: &str) -> Write {
+    match ok(line) {
+        Command::Write(write) => write,
+        Command::Ask(ask) => panic!("{line}: {ask:?}"),
+    }
+}
+
+fn ask(line: &str) -> Ask {
+    match ok(line) {
+        Command::Ask(ask) => ask,
+        Command::Write(write) => panic!("{line}: {write:?}"),
+    }
+}
+
+fn refused(line: &str) -> String {
+    parse(line, &Limits::default()).expect_err(line).to_string()
+}
+
+fn event(op: EventOp, score: u8, time_s: Option<i64>) -> Write {
+    Write::Event { context: "c".into(), id: "a".into(), op, score, time_s }
+}
+
+#[test]
+fn events() {
+    assert_eq!(write("EVENT c ADD a 95"), event(EventOp::Add, 95, None));
+    assert_eq!(write("event c add a 0"), event(EventOp::Add, 0, None));
+    assert_eq!(write("EVENT c SET a 100 timestamp=7"), event(EventOp::Set, 100, Some(7)));
+    assert_eq!(write("EVENT c DEL a"), event(EventOp::Del, 0, None));
+    assert_eq!(write("EVENT c DEL a timestamp=0"), event(EventOp::Del, 0, Some(0)));
+    assert_eq!(write("  EVENT \t c  ADD a   95  "), event(EventOp::Add, 95, None));
+}
+
+#[test]
+fn what_is_wrong_with_an_event_is_said() {
+    for (line, message) in [
+        ("EVENT", "EVENT requires at least 3 arguments: <ctx> <type> <id> [<score>]"),
+        ("EVENT c ADD", "EVENT requires at least 3 arguments: <ctx> <type> <id> [<score>]"),
+        ("EVENT c ADD a", "EVENT ADD requires 4-5 arguments: <ctx> ADD <id> <score> [timestamp=<value>]"),
+        (
+            "EVENT c SET a 1 timestamp=1 x",
+            "EVENT SET requires 4-5 arguments: <ctx> SET <id> <score> [timestamp=<value>]",
+        ),
+        ("EVENT c DEL a 50", "EVENT DEL requires 3-4 arguments: <ctx> DEL <id> [timestamp=<value>]"),
+        ("EVENT c FOO a 1", "Invalid EVENT type: FOO (must be ADD, SET, or DEL)"),
+        ("EVENT c ADD a 101", "Score must be in range [0, 100], got 101"),
+        ("EVENT c ADD a -1", "Score must be in range [0, 100], got -1"),
+        ("EVENT c ADD a 99999999999999999999", "Score must be in range [0, 100], got 99999999999999999999"),
+        ("EVENT c ADD a x", "Failed to parse integer: x"),
+        ("EVENT c ADD a 1.5", "Failed to parse integer: 1.5"),
+        ("EVENT c ADD a 1 timestamp=x", "Failed to parse timestamp: x"),
+        ("EVENT c ADD a 1 when=1", "Invalid option: when=1"),
+        ("EVENT c ADD a 1 timestamp=-1", "Timestamp must be in seconds, in range [0, 253402300799], got -1"),
+        (
+            "EVENT c ADD a 1 timestamp=1763000000000",
+            "Timestamp must be in seconds, in range [0, 253402300799], got 1763000000000",
+        ),
+    ] {
+        assert_eq!(refused(line), message, "{line}");
+    }
+}
+
+#[test]
+fn vectors() {
+    let want = Write::VectorSet { id: "a".into(), vector: vec![0.1, -2.0, 3e-7, 0.0] };
+    assert_eq!(write("VECSET a 0.1 -2 3e-7 0"), want);
+    assert_eq!(write("vecset a +0.1 -2.0 .0000003 -0"), want);
+}
+
+#[test]
+fn what_is_wrong_with_a_vector_is_said() {
+    for (line, message) in [
+        ("VECSET", "VECSET requires at least 2 arguments: <id> <floats>"),
+        ("VECSET a", "VECSET requires at least 2 arguments: <id> <floats>"),
+        ("VECSET a foo", "Failed to parse float: foo"),
+        ("VECSET a 1 2,5", "Failed to parse float: 2,5"),
+        ("VECSET a nan", "Invalid float: nan"),
+        ("VECSET a 1 NaN", "Invalid float: NaN"),
+        ("VECSET a inf", "Invalid float: inf"),
+        ("VECSET a -infinity", "Invalid float: -infinity"),
+        ("VECSET a 1e39", "Invalid float: 1e39"),
+    ] {
+        assert_eq!(refused(line), message, "{line}");
+    }
+}
+
+#[test]
+fn a_vector_past_the_limit_is_refused_with_its_dimension() {
+    let limits = Limits { dimension: 3, ..Limits::default() };
+    assert!(parse("VECSET a 1 2 3", &limits).is_ok());
+    let error = parse("VECSET a 1 2 3 4 5", &limits).unwrap_err();
+    assert_eq!(error.message, "Vector dimension 5 exceeds maximum allowed: 3");
+}
+
+#[test]
+fn metadata_is_the_rest_of_the_line() {
+    let Write::MetadataSet { id, metadata } = write("METASET a section:net,size:12,title:\"a b, c\"") else {
+        panic!("not METASET");
+    };
+    assert_eq!((id.as_str(), metadata.0.len()), ("a", 3));
+    assert_eq!(refused("METASET a"), "METASET requires 2 arguments: <id> <key:value,...>");
+    assert!(parse("METASET a novalue", &Limits::default()).is_err());
+}
+
+#[test]
+fn searches_by_id() {
+    let Ask::Similar(query) = ask("SIM a 10") else { panic!("not SIM") };
+    assert_eq!((query.id.as_str(), query.top_k, query.using), ("a", 10, Using::Fusion));
+    assert!(query.filter.is_none() && query.min_score.is_none() && query.adaptive.is_none());
+    let line = "sim a 1000 using=events filter=title:\"x y\",n>=3 min_score=0.25 adaptive=on";
+    let Ask::Similar(query) = ask(line) else { panic!("not SIM") };
+    assert_eq!((query.using, query.min_score, query.adaptive), (Using::Events, Some(0.25), Some(true)));
+    assert!(query.filter.is_some());
+}
+
+#[test]
+fn what_is_wrong_with_a_search_is_said() {
+    for (line, message) in [
+        ("SIM", "SIM requires at least 2 arguments: <id> <top_k>"),
+        ("SIM a", "SIM requires at least 2 arguments: <id> <top_k>"),
+        ("SIM a 0", "top_k must be positive, got 0"),
+        ("SIM a -5", "top_k must be positive, got -5"),
+        ("SIM a 1001", "top_k 1001 exceeds maximum allowed: 1000"),
+        ("SIM a 99999999999999999999", "top_k 99999999999999999999 exceeds maximum allowed: 1000"),
+        ("SIM a x", "Failed to parse integer: x"),
+        ("SIM a 1 using=foo", "Invalid using value: foo (must be events, vectors, or fusion)"),
+        ("SIM a 1 adaptive=maybe", "Invalid adaptive value: maybe (must be on or off)"),
+        ("SIM a 1 min_score=x", "Failed to parse float: x"),
+        ("SIM a 1 min_score=nan", "Invalid float: nan"),
+        ("SIM a 1 limit=3", "Invalid SIM option: limit=3"),
+        ("SIMV", "SIMV requires at least 2 arguments: <top_k> <floats>"),
+        ("SIMV 3", "SIMV requires at least 2 arguments: <top_k> <floats>"),
+        ("SIMV 3 min_score=1", "SIMV requires at least 2 arguments: <top_k> <floats>"),
+        ("SIMV 3 using=events 1 2", "Invalid SIMV option: using=events"),
+        ("SIMV 0 1 2", "top_k must be positive, got 0"),
+        ("SIMV 3 1 foo", "Failed to parse float: foo"),
+        ("SIMV 3 1 nan", "Invalid float: nan"),
+    ] {
+        assert_eq!(refused(line), message, "{line}");
+    }
+}
+
+#[test]
+fn searches_by_vector() {
+    let Ask::Near(query) = ask("SIMV 5 1 2.5") else { panic!("not SIMV") };
+    assert_eq!((query.top_k, query.vector), (5, vec![1.0, 2.5]));
+    let Ask::Near(query) = ask("SIMV 5 filter=a:\"b c\" min_score=-1 1 2") else { panic!("not SIMV") };
+    assert_eq!((query.vector, query.min_score), (vec![1.0, 2.0], Some(-1.0)));
+    assert!(query.filter.is_some());
+}
+
+#[test]
+fn dumps() {
+    let dump = |line| match ask(line) {
+        Ask::Dump(dump) => dump,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(dump("DUMP SAVE"), Dump::Save(None));
+    assert_eq!(dump("dump save a.nvec"), Dump::Save(Some("a.nvec".into())));
+    assert_eq!(dump("DUMP SAVE a b.nvec"), Dump::Save(Some("a b.nvec".into())));
+    assert_eq!(dump("DUMP LOAD \"a b.nvec\""), Dump::Load("a b.nvec".into()));
+    assert_eq!(dump("DUMP VERIFY /x/y"), Dump::Verify("/x/y".into()));
+    assert_eq!(dump("DUMP INFO x"), Dump::Info("x".into()));
+    assert_eq!(dump("DUMP STATUS"), Dump::Status);
+    for (line, message) in [
+        ("DUMP", "DUMP requires subcommand: SAVE|LOAD|VERIFY|INFO|STATUS"),
+        ("DUMP FOO", "Unknown DUMP subcommand: FOO"),
+        ("DUMP LOAD", "DUMP LOAD requires 1 argument: <filepath>"),
+        ("DUMP VERIFY \"\"", "DUMP VERIFY requires 1 argument: <filepath>"),
+        ("DUMP INFO \"x", "DUMP INFO requires 1 argument: <filepath>"),
+        ("DUMP STATUS now", "DUMP STATUS takes no arguments"),
+    ] {
+        assert_eq!(refused(line), message, "{line}");
+    }
+}
+
+#[test]
+fn snapshots() {
+    let snapshot = |line| match ask(line) {
+        Ask::Snapshot(snapshot) => snapshot,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(snapshot("SNAPSHOT CREATE"), Snapshot::Create(Create::default()));
+    let line = "SNAPSHOT CREATE name=daily compression=gzip description=\"before \\\"it\\\" all\"";
+    let full = Create {
+        name: Some("daily".into()),
+        compression: Some(Compression::Gzip),
+        description: Some("before \"it\" all".into()),
+    };
+    assert_eq!(snapshot(line), Snapshot::Create(full));
+    assert_eq!(snapshot("snapshot list"), Snapshot::List);
+    assert_eq!(snapshot("SNAPSHOT INFO x"), Snapshot::Info("x".into()));
+    assert_eq!(snapshot("SNAPSHOT VERIFY x"), Snapshot::Verify("x".into()));
+    assert_eq!(snapshot("SNAPSHOT RESTORE x"), Snapshot::Restore("x".into()));
+    assert_eq!(snapshot("SNAPSHOT DELETE x"), Snapshot::Delete("x".into()));
+    assert_eq!(snapshot("SNAPSHOT STATUS"), Snapshot::Status);
+    for (line, message) in [
+        ("SNAPSHOT", "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DELETE|STATUS"),
+        ("SNAPSHOT FOO", "Unknown SNAPSHOT subcommand: FOO"),
+        ("SNAPSHOT INFO", "SNAPSHOT INFO requires 1 argument: <id or name>"),
+        ("SNAPSHOT CREATE x", "Invalid SNAPSHOT CREATE option: x"),
+        ("SNAPSHOT CREATE compression=lz4", "Invalid compression value: lz4 (must be zstd, gzip, or none)"),
+        ("SNAPSHOT CREATE description=\"x", "Invalid SNAPSHOT CREATE option: description=\"x"),
+    ] {
+        assert_eq!(refused(line), message, "{line}");
+    }
+}
+
+#[test]
+fn the_rest() {
+    assert!(matches!(ask("INFO"), Ask::Info));
+    // nvecd's server takes and ignores a section.
+    assert!(matches!(ask("info memory"), Ask::Info));
+    assert!(matches!(ask("CHECK"), Ask::Check));
+    assert_eq!(refused("CHECK it"), "CHECK takes no arguments");
+    assert_eq!(refused("FOO"), "Unknown command: FOO");
+    assert_eq!(refused("Foo bar"), "Unknown command: Foo");
+    assert_eq!(refused("   "), "Empty command");
+    for later in ["CONFIG SHOW", "CACHE STATS", "SET a b", "GET a", "SHOW VARIABLES", "AUTH x", "DEBUG ON"] {
+        let name = later.split(' ').next().unwrap();
+        assert_eq!(refused(later), format!("Unknown command: {name}"));
+    }
+}
+
+#[test]
+fn a_long_word_is_not_repeated_whole_in_its_error() {
+    let error = refused(&"é".repeat(100_000));
+    assert!(error.len() < 200, "{error}");
+}
+
+#[test]
+fn verify_is_told_from_its_first_two_words() {
+    assert!(is_verify("DUMP VERIFY x") && is_verify(" snapshot  verify"));
+    assert!(!is_verify("DUMP INFO VERIFY") && !is_verify("VERIFY") && !is_verify("DUMP"));
+}

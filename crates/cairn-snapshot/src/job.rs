@@ -1,0 +1,154 @@
+//! A job: work on many files, by a few threads, that can be watched and stopped.
+
+use crate::error::{Error, Result};
+use parking_lot::Mutex;
+use std::fmt;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How far a job has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Files done.
+    pub files_done: u64,
+    /// Files there are.
+    pub files_total: u64,
+    /// Plain bytes done.
+    pub bytes_done: u64,
+    /// Plain bytes there are: an estimate while a snapshot is made.
+    pub bytes_total: u64,
+    /// Bytes written so far; parts that were there already are not written again.
+    pub bytes_written: u64,
+}
+
+impl Progress {
+    /// 0 to 100, by bytes.
+    pub fn percent(&self) -> u8 {
+        let percent = u128::from(self.bytes_done) * 100 / u128::from(self.bytes_total.max(1));
+        percent.min(100) as u8
+    }
+}
+
+/// How a piece of work is run: by how many threads, watched by whom, and stopped how.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// Threads that work, the caller's included; 0: one for each core. With 1, everything happens on the caller's thread,
+    /// in order.
+    pub threads: usize,
+    /// Called after each file, from the thread that did it.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Set it, and the job ends soon with [`Error::Cancelled`].
+    pub cancel: &'a AtomicBool,
+}
+
+impl Default for Job<'_> {
+    fn default() -> Self {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        Job { threads: 0, progress: &|_| {}, cancel: &NEVER }
+    }
+}
+
+impl fmt::Debug for Job<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("threads", &self.threads)
+            .field("cancel", self.cancel)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Job<'_> {
+    /// Fails once the job was cancelled.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Does `work` on every item, each thread with a `state` of its own. The first error ends it; at most one item a thread
+    /// is in work at a time.
+    pub(crate) fn each<T: Send, S>(
+        &self,
+        items: Vec<T>,
+        state: impl Fn() -> Result<S> + Sync,
+        work: impl Fn(&mut S, T) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let threads = self.thread_count().min(items.len());
+        let queue = Mutex::new(items.into_iter());
+        let failed: Mutex<Option<Error>> = Mutex::new(None);
+        let run = || {
+            let done = state().and_then(|mut state| {
+                loop {
+                    if failed.lock().is_some() {
+                        return Ok(());
+                    }
+                    self.go_on()?;
+                    let Some(item) = queue.lock().next() else { return Ok(()) };
+                    work(&mut state, item)?;
+                }
+            });
+            if let Err(e) = done {
+                failed.lock().get_or_insert(e);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                // Fewer threads do the same work: no more memory for one is no failure.
+                if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+                    break;
+                }
+            }
+            run();
+        });
+        failed.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            n => n,
+        }
+    }
+}
+
+/// Counts what a job did, for its [`Progress`].
+pub(crate) struct Meter<'a> {
+    job: &'a Job<'a>,
+    files_total: u64,
+    bytes_total: u64,
+    files_done: AtomicU64,
+    bytes_done: AtomicU64,
+    bytes_written: AtomicU64,
+}
+
+impl<'a> Meter<'a> {
+    pub(crate) fn new(job: &'a Job<'a>, files_total: u64, bytes_total: u64) -> Meter<'a> {
+        Meter {
+            job,
+            files_total,
+            bytes_total,
+            files_done: AtomicU64::new(0),
+            bytes_done: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+        }
+    }
+
+    /// One file more is done.
+    pub(crate) fn file(&self, bytes: u64, written: u64) {
+        self.add(1, bytes, written);
+    }
+
+    /// So many bytes more are done, in a file that is not.
+    pub(crate) fn bytes(&self, bytes: u64, written: u64) {
+        self.add(0, bytes, written);
+    }
+
+    fn add(&self, files: u64, bytes: u64, written: u64) {
+        let add = |counter: &AtomicU64, n| counter.fetch_add(n, Ordering::Relaxed) + n;
+        (self.job.progress)(Progress {
+            files_done: add(&self.files_done, files),
+            files_total: self.files_total,
+            bytes_done: add(&self.bytes_done, bytes),
+            bytes_total: self.bytes_total,
+            bytes_written: add(&self.bytes_written, written),
+        });
+    }
+}

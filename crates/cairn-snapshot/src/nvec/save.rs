@@ -1,0 +1,117 @@
+//! Saving a View as a `.nvec` file.
+
+use super::file::NvecInfo;
+use super::from_view::Payloads;
+use super::header::{FLAG_EXTENSIONS, FOOTER_BYTES, HEADER_BYTES, Header, VERSION, saturated};
+use super::section::{SECTION_HEADER_BYTES, encode_header};
+use super::sink::{FileSink, Measure, Sink};
+use crate::error::{Error, Result};
+use crate::job::Job;
+use cairn_disk::{Storage, parent_dir};
+use cairn_engine::View;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Writes the state of `view` to `path` (mode 0600), replacing a file that is there. When this returns, the file is
+/// durable and whole; until then `path` is what it was, also after a crash. `now_us` is the time now, microseconds since
+/// the Unix epoch.
+///
+/// The bytes are made on the way to the file; sizes and section CRCs, which stand before them, by a pass that writes
+/// nothing. `job.threads` is not used.
+pub fn save(storage: &dyn Storage, path: &Path, view: &View, now_us: i64, job: &Job<'_>) -> Result<NvecInfo> {
+    let plan = Plan::new(view, now_us, job)?;
+    let temporary = temporary_path(path);
+    // Left by a crash.
+    if storage.stat(&temporary)?.is_some() {
+        storage.remove(&temporary)?;
+    }
+    let written = plan.write(storage, &temporary, job).and_then(|()| Ok(storage.rename(&temporary, path)?));
+    if let Err(e) = written {
+        // The first error is the one to report; the next save removes what stays.
+        let _ = storage.remove(&temporary);
+        return Err(e);
+    }
+    storage.sync_dir(parent_dir(path))?;
+    Ok(plan.info(view))
+}
+
+fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".tmp");
+    PathBuf::from(name)
+}
+
+/// A file whose every size is known.
+struct Plan<'a> {
+    payloads: Payloads<'a>,
+    header: Header,
+    sections: Vec<Planned>,
+}
+
+struct Planned {
+    kind: u32,
+    bytes: u64,
+    crc: u32,
+}
+
+impl<'a> Plan<'a> {
+    fn new(view: &'a View, now_us: i64, job: &Job<'_>) -> Result<Plan<'a>> {
+        let payloads = Payloads::new(view)?;
+        let mut sections = Vec::new();
+        let mut file_bytes = HEADER_BYTES + FOOTER_BYTES;
+        for kind in payloads.kinds() {
+            job.go_on()?;
+            let mut measure = Measure::default();
+            payloads.put(kind, &mut measure)?;
+            let (bytes, crc) = measure.finish();
+            file_bytes += SECTION_HEADER_BYTES + bytes;
+            sections.push(Planned { kind, bytes, crc });
+        }
+        let counts = view.counts();
+        let created_ms = u64::try_from(now_us / 1_000)
+            .map_err(|_| Error::Input(format!("the clock says {now_us} µs since 1970: before that")))?;
+        let header = Header {
+            flags: FLAG_EXTENSIONS,
+            events: saturated(counts.events),
+            pairs: saturated(counts.pairs),
+            vectors: saturated(counts.vectors),
+            created_ms,
+            file_bytes,
+        };
+        Ok(Plan { payloads, header, sections })
+    }
+
+    fn write(&self, storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<()> {
+        let file = storage.create(path)?;
+        let mut sink = FileSink::new(file.as_ref(), self.header.file_bytes, job);
+        sink.put(&self.header.encode())?;
+        for section in &self.sections {
+            sink.put(&encode_header(section.kind, section.crc, section.bytes))?;
+            let before = sink.bytes();
+            self.payloads.put(section.kind, &mut sink)?;
+            if sink.bytes() - before != section.bytes {
+                return Err(Error::Bug(format!("section {} came out in two sizes", section.kind)));
+            }
+        }
+        let crc = sink.crc();
+        sink.u32(crc)?;
+        sink.u32(0)?;
+        sink.finish()?;
+        file.sync()?;
+        Ok(())
+    }
+
+    fn info(&self, view: &View) -> NvecInfo {
+        let counts = view.counts();
+        NvecInfo {
+            version: VERSION,
+            flags: self.header.flags,
+            event_count: counts.events,
+            pair_count: counts.pairs,
+            vector_count: counts.vectors,
+            context_count: counts.contexts,
+            file_size: self.header.file_bytes,
+            created_ms: self.header.created_ms,
+        }
+    }
+}

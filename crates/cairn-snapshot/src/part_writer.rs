@@ -1,0 +1,188 @@
+//! Writing parts into a repository: compressed, hashed, synced, then renamed into place.
+
+use crate::codec::{Codec, Compression, FRAME_BYTES, FrameEncoder};
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::layout;
+use crate::part::{PART_BYTES_MAX, Part, PartId};
+use cairn_disk::{FileType, Storage};
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Writes the parts of one new snapshot, from any number of threads. Parts last once [`PartWriter::finish`] returned.
+pub(crate) struct PartWriter<'a> {
+    storage: &'a dyn Storage,
+    root: &'a Path,
+    /// What its temporary files begin with, below `tmp/`.
+    tmp_prefix: String,
+    cancel: &'a AtomicBool,
+    tmp_files: AtomicU64,
+    /// Directories with entries that are not synced.
+    dirs: Mutex<BTreeSet<PathBuf>>,
+    /// Files that were not there before.
+    created: Mutex<Vec<PathBuf>>,
+}
+
+/// A part in the repository, and whether this call stored it.
+pub(crate) struct Written {
+    pub part: Part,
+    pub new: bool,
+}
+
+impl<'a> PartWriter<'a> {
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        root: &'a Path,
+        tmp_prefix: &str,
+        cancel: &'a AtomicBool,
+    ) -> PartWriter<'a> {
+        PartWriter {
+            storage,
+            root,
+            tmp_prefix: tmp_prefix.to_owned(),
+            cancel,
+            tmp_files: AtomicU64::new(0),
+            dirs: Mutex::default(),
+            created: Mutex::default(),
+        }
+    }
+
+    /// Stores `plain` as a part. A part that is there already and whole is used as it is, whatever its codec; one that is
+    /// there and damaged is replaced, in its own codec, so that there is one file per part.
+    pub(crate) fn write(&self, encoder: &mut FrameEncoder, plain: &[u8]) -> Result<Written> {
+        let bytes = plain.len() as u64;
+        if bytes > PART_BYTES_MAX {
+            return Err(Error::Bug(format!("a part of {bytes} bytes: at most {PART_BYTES_MAX}")));
+        }
+        let id = PartId(Digest::of(plain));
+        self.make_dir(id)?;
+        let there = self.find(id)?;
+        if let Some(codec) = there
+            && let Some(part) = Part::adopt(self.storage, self.root, (id, codec), bytes, self.cancel)?
+        {
+            return Ok(Written { part, new: false });
+        }
+        let part = match there {
+            Some(codec) => {
+                self.store(&mut new_encoder(codec.compression(encoder.compression()))?, id, plain, false)?
+            }
+            None if worth_compressing(encoder, plain)? => self.store(encoder, id, plain, true)?,
+            None => self.store(&mut new_encoder(Compression::None)?, id, plain, true)?,
+        };
+        Ok(Written { part, new: true })
+    }
+
+    /// Makes everything written last.
+    pub(crate) fn finish(&self) -> Result<()> {
+        for dir in self.dirs.lock().iter() {
+            self.storage.sync_dir(dir)?;
+        }
+        self.storage.sync_dir(&self.root.join(layout::PARTS))?;
+        Ok(())
+    }
+
+    /// Removes the parts that were not there before, as far as that goes: what stays is named by no snapshot, and the next
+    /// delete removes it.
+    pub(crate) fn abandon(&self) {
+        for path in self.created.lock().drain(..) {
+            let _ = self.storage.remove(&path);
+        }
+    }
+
+    fn make_dir(&self, id: PartId) -> Result<()> {
+        let dir = layout::part_dir(self.root, id);
+        if !self.dirs.lock().contains(&dir) {
+            self.storage.create_dir_all(&dir)?;
+            // A part found there may have been renamed into it by a create that failed before its sync.
+            self.dirs.lock().insert(dir);
+        }
+        Ok(())
+    }
+
+    fn find(&self, id: PartId) -> Result<Option<Codec>> {
+        for codec in Codec::ALL {
+            let path = self.root.join(layout::part_path(id, codec));
+            if self.storage.stat(&path)?.is_some_and(|stat| stat.file_type == FileType::File) {
+                return Ok(Some(codec));
+            }
+        }
+        Ok(None)
+    }
+
+    fn store(&self, encoder: &mut FrameEncoder, id: PartId, plain: &[u8], created: bool) -> Result<Part> {
+        let serial = self.tmp_files.fetch_add(1, Ordering::Relaxed);
+        let tmp = self.root.join(layout::TMP).join(format!("{}.part-{serial}", self.tmp_prefix));
+        let codec = encoder.compression().codec();
+        let path = self.root.join(layout::part_path(id, codec));
+        let stored = self.write_frames(encoder, &tmp, plain).and_then(|stored| {
+            if created {
+                self.created.lock().push(path.clone());
+            }
+            self.storage.rename(&tmp, &path)?;
+            Ok(stored)
+        });
+        match stored {
+            Ok((stored_bytes, digest)) => {
+                let stored_sha256 = digest.unwrap_or(id.0);
+                debug_assert!(
+                    stored_bytes <= Codec::stored_bytes_max(plain.len() as u64),
+                    "a reader would refuse it"
+                );
+                Ok(Part { id, bytes: plain.len() as u64, codec, stored_bytes, stored_sha256 })
+            }
+            Err(e) => {
+                // The next writer's cleanup takes what cannot be removed now.
+                let _ = self.storage.remove(&tmp);
+                Err(e)
+            }
+        }
+    }
+
+    /// The frames of `plain` in a new, synced file; their bytes, and their digest unless they are `plain` itself.
+    fn write_frames(
+        &self,
+        encoder: &mut FrameEncoder,
+        path: &Path,
+        plain: &[u8],
+    ) -> Result<(u64, Option<Digest>)> {
+        let file = self.storage.create(path)?;
+        let mut hasher = (encoder.compression().codec() != Codec::Raw).then(Hasher::default);
+        let mut stored_bytes = 0;
+        // One frame at least: no bytes at all are no file that `zstd -d` or `gunzip` would read.
+        let first: &[&[u8]] = if plain.is_empty() { &[plain] } else { &[] };
+        for frame in first.iter().copied().chain(plain.chunks(FRAME_BYTES)) {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let stored = encoder.encode(frame).map_err(codec_failed)?;
+            if let Some(hasher) = &mut hasher {
+                hasher.update(stored);
+            }
+            file.append(stored)?;
+            stored_bytes += stored.len() as u64;
+        }
+        file.sync()?;
+        Ok((stored_bytes, hasher.map(Hasher::finish)))
+    }
+}
+
+/// Whether compression saves an eighth or more, by the frame in the middle. Less is not worth its time, nor that of a
+/// second hash: vectors of random-like numbers are stored as they are.
+fn worth_compressing(encoder: &mut FrameEncoder, plain: &[u8]) -> Result<bool> {
+    let middle = plain.len() / 2 / FRAME_BYTES * FRAME_BYTES;
+    let Some(frame) = plain[middle..].chunks(FRAME_BYTES).next() else { return Ok(true) };
+    let stored = encoder.encode(frame).map_err(codec_failed)?;
+    Ok(stored.len() <= frame.len() - frame.len() / 8)
+}
+
+pub(crate) fn new_encoder(compression: Compression) -> Result<FrameEncoder> {
+    FrameEncoder::new(compression).map_err(codec_failed)
+}
+
+/// Compressing in memory fails for want of memory or by a bug, never for what the bytes are.
+fn codec_failed(e: io::Error) -> Error {
+    Error::Bug(format!("compression failed: {e}"))
+}

@@ -1,0 +1,220 @@
+//! The command line: what can be asked.
+
+use crate::output::Format;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Where a client looks for a server, and where a server listens, when nothing else is said.
+pub const ADDR: &str = "127.0.0.1:11017";
+/// Where `serve` keeps its data when nothing else is said.
+pub const DATA: &str = "cairn-data";
+/// Where a server started without a configuration keeps its snapshots.
+pub const REPO: &str = "cairn-snapshots/repository";
+
+const EXAMPLES: &str = "Examples:
+  cairn demo                                           the whole story, in under a minute
+  cairn serve                                          a server, its data in ./cairn-data
+  cairn exec 'VECSET a 1 0' 'SIM a 10 using=vectors'   talk to it
+  cairn snapshot create --addr 127.0.0.1:11017         snapshot it while it runs
+  cairn check cairn-data                               verify every byte of a stopped one
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found, 4 not found,
+5 locked by another process, 6 no space or no permission.";
+
+const SERVE_EXAMPLES: &str = "Examples:
+  cairn serve                          data in ./cairn-data, loopback only
+  cairn serve -c /etc/cairn.yaml       nvecd's configuration files load as they are
+  cairn serve --tcp 127.0.0.1:0        any free port; the ready line on stdout names it
+
+When it listens it prints one line on stdout:
+  ready tcp=ADDR http=ADDR|off unix=PATH|off data=DIR
+Logs go to stderr. SIGTERM and Ctrl-C let it answer what it has read, then stop it.";
+
+const EXEC_EXAMPLES: &str = "Examples:
+  cairn exec INFO
+  cairn exec 'VECSET a 1 0 0' 'VECSET b 0.9 0.1 0' 'SIM a 10 using=vectors'
+  cairn exec --addr 10.0.0.7:11017 - < commands.txt
+
+Exits with 1 when any reply is an error.";
+
+const SNAPSHOT_EXAMPLES: &str = "Examples:
+  cairn snapshot create --data cairn-data --repo backups --name before-upgrade
+  cairn snapshot create --addr 127.0.0.1:11017            of a running server, into its own repository
+  cairn snapshot list --repo backups
+  cairn snapshot verify before-upgrade --repo backups     reads and hashes every byte
+  cairn snapshot restore before-upgrade --repo backups --data restored
+  cairn snapshot delete before-upgrade --repo backups --dry-run";
+
+/// CairnDB: search by vector and by behaviour, where nothing acknowledged is lost.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// How to print results [default: table on a terminal, json elsewhere].
+    #[arg(long, value_enum, global = true)]
+    pub format: Option<Format>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs a server.
+    Serve(ServeArgs),
+    /// Sends command lines to a server and prints its replies.
+    Exec(ExecArgs),
+    /// Creates, lists, verifies, restores and deletes snapshots.
+    Snapshot(SnapshotArgs),
+    /// Verifies every byte of a data directory and says what state it holds.
+    Check(CheckArgs),
+    /// The main job end to end on real data.
+    Demo(DemoArgs),
+}
+
+/// Of `serve`.
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub struct ServeArgs {
+    /// The configuration, YAML with nvecd's key names.
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data directory, made when absent [default: the configuration's, else ./cairn-data].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where to listen [default: the configuration's, else 127.0.0.1:11017].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub tcp: Option<String>,
+}
+
+/// Of `exec`.
+#[derive(Debug, Args)]
+#[command(after_help = EXEC_EXAMPLES)]
+pub struct ExecArgs {
+    /// The server.
+    #[arg(long, value_name = "HOST:PORT", default_value = ADDR)]
+    pub addr: String,
+    /// Command lines, each one argument; `-` or nothing reads them from standard input.
+    #[arg(value_name = "LINE")]
+    pub lines: Vec<String>,
+}
+
+/// Of `snapshot`.
+#[derive(Debug, Args)]
+#[command(after_help = SNAPSHOT_EXAMPLES)]
+pub struct SnapshotArgs {
+    /// What to do with snapshots.
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+}
+
+/// The commands below `snapshot`.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Takes a snapshot of a data directory, or of a running server.
+    Create(CreateArgs),
+    /// Lists the snapshots of a repository.
+    List(WhereArgs),
+    /// Shows one snapshot.
+    Info(OneArgs),
+    /// Reads and hashes every byte of a snapshot.
+    Verify(OneArgs),
+    /// Builds a data directory from a snapshot, or replaces a running server's state by it.
+    Restore(RestoreArgs),
+    /// Deletes a snapshot and the parts that only it names.
+    Delete(DeleteArgs),
+}
+
+/// Which repository: a directory, or that of a running server.
+#[derive(Debug, Args)]
+pub struct WhereArgs {
+    /// The repository's directory.
+    #[arg(long, value_name = "DIR", default_value = REPO, conflicts_with = "addr")]
+    pub repo: PathBuf,
+    /// A running server, which uses its own repository.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub addr: Option<String>,
+}
+
+/// Of `snapshot create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Which repository.
+    #[command(flatten)]
+    pub place: WhereArgs,
+    /// The data directory, of a server that does not run.
+    #[arg(long, value_name = "DIR", default_value = DATA, conflicts_with = "addr")]
+    pub data: PathBuf,
+    /// An alias that the other commands take for the id.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// How parts are stored [default: zstd].
+    #[arg(long, value_enum)]
+    pub compression: Option<CompressionArg>,
+}
+
+/// How parts are stored.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CompressionArg {
+    /// Zstandard.
+    Zstd,
+    /// gzip.
+    Gzip,
+    /// As they are.
+    None,
+}
+
+/// Of `snapshot info` and `snapshot verify`.
+#[derive(Debug, Args)]
+pub struct OneArgs {
+    /// The snapshot's id or name.
+    #[arg(value_name = "ID|NAME")]
+    pub snapshot: String,
+    /// Which repository.
+    #[command(flatten)]
+    pub place: WhereArgs,
+}
+
+/// Of `snapshot restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The snapshot's id or name.
+    #[arg(value_name = "ID|NAME")]
+    pub snapshot: String,
+    /// Which repository.
+    #[command(flatten)]
+    pub place: WhereArgs,
+    /// The data directory to build; absent or empty.
+    #[arg(long, value_name = "DIR", required_unless_present = "addr", conflicts_with = "addr")]
+    pub data: Option<PathBuf>,
+}
+
+/// Of `snapshot delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// The snapshot's id or name.
+    #[arg(value_name = "ID|NAME")]
+    pub snapshot: String,
+    /// Which repository.
+    #[command(flatten)]
+    pub place: WhereArgs,
+    /// Says what would go, and deletes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The data directory.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// Of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Keeps the demo's directory (data, snapshots, server log) and says where it is.
+    #[arg(long)]
+    pub keep: bool,
+}

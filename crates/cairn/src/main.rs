@@ -1,0 +1,57 @@
+//! The `cairn` command: one match from what was asked to an exit code.
+
+mod args;
+mod check;
+mod connect;
+mod demo;
+mod disk;
+mod exec;
+mod exit;
+mod failure;
+mod output;
+mod progress;
+mod serve;
+mod snapshot;
+
+use args::{Cli, Command};
+use clap::Parser;
+use exit::Exit;
+use failure::Result;
+use output::{Output, warn};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                warn(&format!("error: {}", failure.message));
+            }
+            if let Some(next) = &failure.next {
+                warn(&format!("  next: {next}"));
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let output = Output::new(cli.format);
+    match cli.command {
+        Command::Exec(args) => block_on(exec::run(args, cli.format)),
+        Command::Snapshot(args) => snapshot::run(&args, output),
+        Command::Check(args) => check::run(&args, output),
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Serve(args) => serve::run(&args),
+    }
+}
+
+/// Runs a command that talks to a server.
+fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(command);
+    // A thread may still wait for a line of standard input: it ends with the process.
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,68 @@
+//! Help, usage and exit codes that need no server.
+
+use crate::run::{cairn, code, ok, run, stderr};
+use std::io::Read;
+use std::process::Stdio;
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for args in [vec!["--help"], vec!["serve", "--help"], vec!["exec", "--help"], vec!["snapshot", "--help"]]
+    {
+        let help = ok(&args);
+        assert!(help.contains("Examples:"), "{args:?}: {help}");
+    }
+    for args in [vec!["snapshot", "create", "--help"], vec!["check", "--help"], vec!["demo", "--help"]] {
+        assert!(ok(&args).contains("Usage: cairn"), "{args:?}");
+    }
+}
+
+#[test]
+fn help_names_every_exit_code() {
+    let help = ok(&["--help"]);
+    for code in ["0 done", "1 failed", "2 wrong usage", "3 damage", "4 not found", "5 locked", "6 no space"] {
+        assert!(help.contains(code), "{code} is not in: {help}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for args in [
+        vec!["no-such-command"],
+        vec!["check"],
+        vec!["snapshot", "restore", "x"],
+        vec!["serve", "--tcp", "nowhere"],
+        vec!["snapshot", "list", "--repo", "a", "--addr", "b"],
+    ] {
+        let output = run(&args);
+        assert_eq!(code(&output), 2, "{args:?}: {}", stderr(&output));
+        assert!(!output.stderr.is_empty(), "{args:?} says nothing");
+    }
+}
+
+#[test]
+fn what_is_not_there_exits_with_4_and_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    let missing = missing.to_str().unwrap();
+    for args in [
+        vec!["check", missing],
+        vec!["snapshot", "list", "--repo", missing],
+        vec!["snapshot", "create", "--repo", missing, "--data", missing],
+        vec!["serve", "-c", missing],
+    ] {
+        let output = run(&args);
+        assert_eq!(code(&output), 4, "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(missing), "{args:?}: {}", stderr(&output));
+    }
+    assert!(!dir.path().join("missing").exists(), "a command that found nothing made something");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = cairn(&["--help"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    assert_eq!(said, "");
+}

@@ -1,0 +1,14 @@
+//! Process tests of `cairn`: the binary as users run it.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::disallowed_methods, reason = "a test looks at files from outside, and damages them")]
+
+mod check;
+mod demo;
+mod durability;
+mod exec;
+mod help;
+mod locked;
+mod run;
+mod serve;
+mod snapshot;
+mod workload;

@@ -1,0 +1,80 @@
+//! `cairn serve`.
+
+use crate::run::{Server, code, json, run, stderr};
+
+#[test]
+fn the_ready_line_says_where_everything_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let expected = format!("ready tcp={} http=off unix=off data={}", server.addr, data.display());
+    assert_eq!(server.ready, expected);
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    assert_eq!(server.send("VECSET a 1 0\nMETASET a kind:x\n"), "OK VECSET\r\nOK METASET\r\n");
+    server.kill();
+    let server = Server::start(&data);
+    let replies = server.send("VECSET b 1 0\nSIM b 1 using=vectors filter=kind:x\n");
+    assert_eq!(replies, "OK VECSET\r\nOK RESULTS 1\r\na 1.0000\r\n");
+}
+
+#[test]
+fn a_signal_stops_it_in_order() {
+    for signal in ["TERM", "INT"] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let server = Server::start(&data);
+        server.send("VECSET a 1 0\n");
+        let (code, log) = server.stop(signal);
+        assert_eq!(code, Some(0), "SIG{signal}: {log}");
+        let checked = json(&["check", data.to_str().unwrap()]);
+        // It took a checkpoint: nothing is left to replay.
+        assert_eq!((&checked["lsn"], &checked["replayed"]), (&1.into(), &0.into()), "SIG{signal}");
+    }
+}
+
+#[test]
+fn the_configuration_file_has_nvecds_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("cairn.yaml");
+    std::fs::write(&config, "vectors:\n  default_dimension: 3\napi:\n  tcp:\n    dialect: nvecd\n").unwrap();
+    let server = Server::start_with(&dir.path().join("data"), &["-c", config.to_str().unwrap()], &[]);
+    let reply = server.send("VECSET a 1 0\n");
+    assert_eq!(reply, "ERROR Vector dimension mismatch: expected 3, got 2\r\n");
+}
+
+#[test]
+fn an_unknown_key_is_wrong_usage_and_named_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("cairn.yaml");
+    std::fs::write(&config, "vectors:\n  default_dimensoin: 3\n").unwrap();
+    let output = run(&["serve", "-c", config.to_str().unwrap()]);
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    assert!(said.contains("default_dimensoin") && said.contains("default_dimension"), "{said}");
+    assert!(said.contains("cairn.yaml:2"), "{said}");
+}
+
+#[test]
+fn a_taken_port_is_said_with_a_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let data = dir.path().join("data");
+    let output = run(&["serve", "--tcp", &addr, "--data", data.to_str().unwrap()]);
+    assert_ne!(code(&output), 0);
+    assert!(stderr(&output).contains(&addr) && stderr(&output).contains("--tcp"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_lossy_disk_is_never_used_in_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(&dir.path().join("data"), &[], &[("CAIRN_DISK", "lossy")]);
+    let (_, log) = server.stop("TERM");
+    assert!(log.contains("CAIRN_DISK=lossy") && log.contains("LOST"), "{log}");
+}

@@ -1,0 +1,116 @@
+//! The writes of the durability test: each connection's n-th write is known, so a state says how many of them it holds.
+
+use cairn_engine::{Metadata, Value, View};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Connections that write at once.
+pub const CONNECTIONS: u64 = 4;
+/// Items of one connection that get vectors and metadata, again and again.
+const SLOTS: u64 = 16;
+/// Contexts of one connection.
+const CONTEXTS: u64 = 3;
+/// Events a context remembers: the default.
+const RING: usize = 50;
+/// Values of a vector: a few sectors of a disk, so that a torn write would show.
+const DIMENSION: usize = 200;
+
+/// The n-th write (from 1) of a connection, as a line.
+pub fn line(connection: u64, n: u64) -> String {
+    let slot = n / 3 % SLOTS;
+    match n % 3 {
+        1 => {
+            let values: Vec<String> = vector(connection, n).iter().map(f32::to_string).collect();
+            format!("VECSET v{connection}-{slot} {}\n", values.join(" "))
+        }
+        2 => format!("METASET v{connection}-{slot} connection:{connection},n:{n},text:\"{}\"\n", filler(n)),
+        _ => {
+            let context = n / 3 % CONTEXTS;
+            format!("EVENT c{connection}-{context} ADD e{connection}-{n} {} timestamp={n}\n", n % 101)
+        }
+    }
+}
+
+fn vector(connection: u64, n: u64) -> Vec<f32> {
+    // Whole numbers below 2^24 are exact.
+    (0..DIMENSION).map(|at| if at == 0 { connection as f32 + 1.0 } else { (n % (1 << 24)) as f32 }).collect()
+}
+
+fn filler(n: u64) -> String {
+    n.to_string().repeat(20)
+}
+
+fn metadata(connection: u64, n: u64) -> Metadata {
+    let int = |n: u64| Value::Int(i64::try_from(n).unwrap());
+    Metadata(BTreeMap::from([
+        ("connection".to_owned(), int(connection)),
+        ("n".to_owned(), int(n)),
+        ("text".to_owned(), Value::Text(filler(n))),
+    ]))
+}
+
+/// An event of a ring: the item, its score, its time.
+type Event = (String, u8, i64);
+
+/// Everything that the state holds of one connection, or should.
+#[derive(Debug, Default, PartialEq)]
+pub struct Held {
+    vectors: BTreeMap<String, Vec<f32>>,
+    metadata: BTreeMap<String, Metadata>,
+    rings: BTreeMap<String, VecDeque<Event>>,
+}
+
+impl Held {
+    /// What the first `writes` writes of a connection leave.
+    pub fn after(connection: u64, writes: u64) -> Held {
+        let mut held = Held::default();
+        // Older writes to the same places are not to be seen.
+        let lap = 3 * SLOTS * RING as u64 * CONTEXTS;
+        for n in writes.saturating_sub(lap).max(1)..=writes {
+            let slot = format!("v{connection}-{}", n / 3 % SLOTS);
+            match n % 3 {
+                1 => _ = held.vectors.insert(slot, vector(connection, n)),
+                2 => _ = held.metadata.insert(slot, metadata(connection, n)),
+                _ => {
+                    let ring = held.rings.entry(format!("c{connection}-{}", n / 3 % CONTEXTS)).or_default();
+                    ring.push_back((format!("e{connection}-{n}"), (n % 101) as u8, n as i64));
+                    if ring.len() > RING {
+                        ring.pop_front();
+                    }
+                }
+            }
+        }
+        held
+    }
+
+    /// What a database holds, of each connection.
+    pub fn of(view: &View) -> Vec<Held> {
+        let mut all: Vec<Held> = (0..CONNECTIONS).map(|_| Held::default()).collect();
+        for (id, vector) in view.vectors() {
+            all[owner(id)].vectors.insert(id.to_owned(), vector.to_vec());
+        }
+        for (id, metadata) in view.metadata() {
+            all[owner(id)].metadata.insert(id.to_owned(), metadata.clone());
+        }
+        for (context, ring) in view.contexts() {
+            let events = ring.iter().map(|e| (e.id.to_owned(), e.score, e.time_s)).collect();
+            all[owner(context)].rings.insert(context.to_owned(), events);
+        }
+        all
+    }
+
+    /// The newest write that it shows.
+    pub fn newest(&self) -> u64 {
+        let vectors = self.vectors.values().map(|v| v[1] as u64);
+        let metadata = self.metadata.values().map(|m| match m.0.get("n") {
+            Some(Value::Int(n)) => u64::try_from(*n).unwrap(),
+            other => panic!("metadata without its number: {other:?}"),
+        });
+        let events = self.rings.values().flatten().map(|e| u64::try_from(e.2).unwrap());
+        vectors.chain(metadata).chain(events).max().unwrap_or(0)
+    }
+}
+
+/// `v2-7` → 2.
+fn owner(name: &str) -> usize {
+    name[1..].split('-').next().unwrap().parse().unwrap()
+}

@@ -1,0 +1,41 @@
+# The heavy and the rare. What every change must pass is ./test; needs nothing of this file.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# All that must hold.
+test:
+    ./test
+
+# kill -9 of a real server on a disk that loses what was not synced; ./test runs 50 rounds.
+kill rounds="1000":
+    CAIRN_KILL_ROUNDS={{rounds}} cargo test -p cairn --test it durability -- --nocapture
+
+# Top-10 of all 1,000 queries of the full Debian set (30,000 items) against its truth. DIR holds that set.
+exactness dir:
+    CAIRN_DEBIAN="{{absolute_path(dir)}}" cargo test -p cairn-engine --test it sample:: -- --nocapture
+
+# The sample in data/debian, cut again from the full set in DIR. Needs Python with numpy.
+sample dir:
+    python3 data/debian/cut.py "{{absolute_path(dir)}}"
+
+# The figures of docs/benchmarks.md.
+bench *args:
+    cargo run --release -p cairn-bench -- {{args}}
+
+# Licences, banned crates and sources of all dependencies. Needs cargo-deny.
+deny:
+    cargo deny check licenses bans sources
+
+# Known vulnerabilities of all dependencies. Needs cargo-deny and the network.
+advisories:
+    cargo deny check advisories
+
+# The documentation of every crate, warnings as errors.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The binary we would ship: target/dist/cairn.
+dist:
+    cargo build --profile dist -p cairn
