@@ -28,7 +28,7 @@ pub enum Error {
         what: String,
     },
     /// The state is being replaced: writes must wait.
-    #[error("LOADING {0}")]
+    #[error("LOADING ({0}): reads go on, writes when it is done")]
     Loading(String),
     /// A write or a sync failed earlier: reads go on, writes are refused until a restart.
     #[error("writes are refused since an earlier failure: {0}; restart to recover")]

@@ -118,6 +118,9 @@ impl Manifest {
     /// Where the state stands.
     pub fn position(&self) -> Result<Position> {
         let bad = |_| Error::Decode("manifest: database or timeline id");
+        if i64::try_from(self.lsn).is_err() {
+            return Err(Error::Decode("manifest: an LSN past 2^63 - 1"));
+        }
         Ok(Position {
             database: self.database.parse::<DatabaseId>().map_err(bad)?,
             timeline: self.timeline.parse::<TimelineId>().map_err(bad)?,

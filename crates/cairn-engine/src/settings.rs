@@ -59,8 +59,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The largest ring of a context.
-    pub const CTX_BUFFER_MAX: u32 = 4_096;
+    /// The largest ring of a context, as nvecd's. A ring past some 1,100 events takes a page of more than 16 KiB.
+    pub const CTX_BUFFER_MAX: u32 = 10_000;
     /// Bytes of the encoding of docs/format.md.
     pub const BYTES: usize = 60;
 

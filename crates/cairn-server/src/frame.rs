@@ -24,9 +24,9 @@ pub enum Line<'a> {
     /// A line of text.
     Text(&'a str),
     /// A line of bytes that are not UTF-8.
-    NotUtf8,
-    /// A line of more bytes than allowed. It is skipped to its end.
-    TooLong,
+    NotUtf8(&'a [u8]),
+    /// A line of more bytes than allowed: its beginning. It is skipped to its end.
+    TooLong(&'a [u8]),
 }
 
 impl Framer {
@@ -70,12 +70,13 @@ impl Framer {
 
     /// The next complete line; `None` when more bytes are needed.
     pub fn next_line(&mut self) -> Option<Line<'_>> {
-        let found = self.find()?;
-        let bytes = match found {
-            Found::TooLong => return Some(Line::TooLong),
-            Found::At(begin, end) => self.buffer.get(begin..end).unwrap_or_default(),
-        };
-        Some(std::str::from_utf8(bytes).map_or(Line::NotUtf8, Line::Text))
+        let Found { begin, end, too_long } = self.find()?;
+        let bytes = self.buffer.get(begin..end).unwrap_or_default();
+        Some(match std::str::from_utf8(bytes) {
+            _ if too_long => Line::TooLong(bytes),
+            Ok(text) => Line::Text(text),
+            Err(_) => Line::NotUtf8(bytes),
+        })
     }
 
     fn find(&mut self) -> Option<Found> {
@@ -93,11 +94,8 @@ impl Framer {
             }
             let line = self.buffer.get(begin..newline).unwrap_or_default();
             let end = begin + line.strip_suffix(b"\r").unwrap_or(line).len();
-            if end - begin > self.line_bytes_max {
-                return Some(Found::TooLong);
-            }
             if end > begin {
-                return Some(Found::At(begin, end));
+                return Some(Found { begin, end, too_long: end - begin > self.line_bytes_max });
             }
         }
     }
@@ -106,18 +104,19 @@ impl Framer {
     fn unfinished(&mut self) -> Option<Found> {
         // One byte more than the limit may still be the `\r`.
         let too_long = self.pending_bytes() > self.line_bytes_max + 1;
-        if self.skipping || too_long {
-            self.start = self.buffer.len();
+        if !self.skipping && !too_long {
+            return None;
         }
-        if too_long && !self.skipping {
-            self.skipping = true;
-            return Some(Found::TooLong);
-        }
-        None
+        let (begin, end) = (self.start, self.buffer.len());
+        self.start = end;
+        let told = std::mem::replace(&mut self.skipping, true);
+        (!told).then_some(Found { begin, end, too_long })
     }
 }
 
-enum Found {
-    At(usize, usize),
-    TooLong,
+/// Where a line is in the buffer.
+struct Found {
+    begin: usize,
+    end: usize,
+    too_long: bool,
 }

@@ -99,20 +99,20 @@ impl Interpreter {
         while batch.slots.0.len() < BATCH_WRITES_MAX {
             let Some(line) = self.framer.next_line() else { break };
             self.counters.commands.add(1);
-            let (parsed, verify) = match line {
-                Line::Text(text) => (parse(text, &self.rules.limits), text),
-                Line::NotUtf8 => (Err(Failure::input("Invalid UTF-8 in request")), ""),
-                Line::TooLong => (Err(too_long(self.rules.line_bytes_max)), ""),
+            let (parsed, bytes) = match line {
+                Line::Text(text) => (parse(text, &self.rules.limits), text.as_bytes()),
+                Line::NotUtf8(bytes) => (Err(Failure::input("Invalid UTF-8 in request")), bytes),
+                Line::TooLong(bytes) => (Err(too_long(self.rules.line_bytes_max)), bytes),
             };
             match parsed {
                 Ok(Command::Write(write)) => {
                     batch.slots.0.push(Slot::Write(self.counters.wrote(&write)));
                     batch.writes.push(write);
                 }
-                Err(failure) => batch.slots.0.push(Slot::Failed(failure, is_verify(verify))),
+                Err(failure) => batch.slots.0.push(Slot::Failed(failure, is_verify(bytes))),
                 Ok(Command::Ask(ask)) => {
                     self.counters.asked(&ask);
-                    let question = Question { ask, verify: is_verify(verify) };
+                    let question = Question { ask, verify: is_verify(bytes) };
                     if batch.slots.0.is_empty() {
                         return Some(Step::Ask(question));
                     }

@@ -49,11 +49,13 @@ fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
 }
 
 /// Whether errors of this request have lines up to `END` in the documented dialect, as its success has: a client tells
-/// it from the same two words.
-pub fn is_verify(line: &str) -> bool {
-    let mut words = Words::new(line);
-    let family = words.next().is_some_and(|word| is(word, "DUMP") || is(word, "SNAPSHOT"));
-    family && words.next().is_some_and(|word| is(word, "VERIFY"))
+/// it from the same two words. `line` may be any bytes, and only the beginning of a line.
+pub fn is_verify(line: &[u8]) -> bool {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut next = || words.next().unwrap_or_default();
+    let family = next();
+    let known = family.eq_ignore_ascii_case(b"DUMP") || family.eq_ignore_ascii_case(b"SNAPSHOT");
+    known && next().eq_ignore_ascii_case(b"VERIFY")
 }
 
 pub(crate) fn is(word: &str, name: &str) -> bool {

@@ -45,6 +45,12 @@ impl std::fmt::Debug for Server {
 impl Server {
     /// Listens for an engine, whose data and snapshots are on `storage`. Nothing is served until [`Server::run`].
     pub async fn bind(config: Config, engine: Engine, storage: Arc<dyn Storage>) -> Result<Server, Failure> {
+        // A dump that a killed server did not finish; nobody saves before this server does.
+        let dir = &config.snapshot.dir;
+        if storage.stat(dir).map_err(cairn_snapshot::Error::from)?.is_some() {
+            let removed = cairn_snapshot::nvec::remove_unfinished(storage.as_ref(), dir)?;
+            tracing::info!(removed, dir = %dir.display(), "looked for unfinished dumps");
+        }
         let counters = Arc::new(Counters::default());
         let backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
         Server::bind_backend(config, Arc::new(backend), counters).await

@@ -1,6 +1,6 @@
 //! A SHA-256 digest, and the hasher that makes it.
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context, SHA256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -52,8 +52,13 @@ impl FromStr for Digest {
 }
 
 /// Hashes bytes as they pass.
-#[derive(Default)]
-pub(crate) struct Hasher(Sha256);
+pub(crate) struct Hasher(Context);
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Hasher(Context::new(&SHA256))
+    }
+}
 
 impl Hasher {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -61,6 +66,7 @@ impl Hasher {
     }
 
     pub(crate) fn finish(self) -> Digest {
-        Digest(self.0.finalize().into())
+        let digest = self.0.finish();
+        Digest(digest.as_ref().try_into().expect("a SHA-256 has 32 bytes"))
     }
 }

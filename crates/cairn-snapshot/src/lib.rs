@@ -4,6 +4,26 @@
 //! [`find`] say what is there, [`verify`] reads and hashes every byte, [`restore`] builds a data directory and [`load`]
 //! replaces a running engine's state, [`delete`] removes a snapshot. [`nvec`] is the portable single file. Formats:
 //! `docs/format.md`.
+//!
+//! ```
+//! use cairn_engine::{Engine, Options, Write, check_dir};
+//! use cairn_snapshot::{CreateOptions, Job, Repository, create, restore};
+//! use std::{path::Path, sync::Arc};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let disk: Arc<dyn cairn_disk::Storage> = Arc::new(cairn_disk::SimDisk::new(1)); // or RealDisk::new()
+//! let (engine, _) = Engine::open(Arc::clone(&disk), Path::new("/data"), Options::default())?;
+//! engine.write(vec![Write::VectorSet { id: "a".into(), vector: vec![1.0, 2.0] }]).remove(0)?;
+//!
+//! let now_us = engine.options().clock.now_us();
+//! let repository = Repository::open_or_create(Arc::clone(&disk), Path::new("/backup"), now_us)?;
+//! let options = CreateOptions { now_us, ..CreateOptions::default() };
+//! let snapshot = create(&repository, engine.view()?, &options, &Job::default())?;
+//! restore(&repository, snapshot.id.as_str(), &disk, Path::new("/restored"), now_us, &Job::default())?;
+//! assert_eq!(check_dir(&disk, Path::new("/restored"))?.state_hash, engine.view()?.state_hash());
+//! # Ok(())
+//! # }
+//! ```
 
 mod catalog;
 mod checksum;

@@ -184,7 +184,8 @@ fn check_unused(storage: &dyn Storage, root: &Path) -> Result<()> {
             layout::REPOSITORY_FILE => {
                 return Err(Error::Exists(format!("{}: is a repository", root.display())));
             }
-            name if name.starts_with(layout::REPOSITORY_FILE) => {}
+            // Of a crash while it was written.
+            name if name.strip_prefix(layout::REPOSITORY_FILE) == Some(".tmp") => {}
             name => return taken(name),
         }
     }

@@ -1,4 +1,6 @@
 //! Tests of `cairn-client`.
+// Helpers outside #[test] functions, too, fail by panicking.
+#![allow(clippy::unwrap_used)]
 
 mod client;
 mod decode;

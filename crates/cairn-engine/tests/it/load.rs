@@ -72,7 +72,8 @@ fn during_a_load_writes_are_refused_and_reads_go_on() {
     engine
         .load("a file", |draft| {
             let answer = inner.write(vec![vector("x", &[1.0; 4])]).remove(0).expect_err("refused");
-            assert_eq!((answer.kind(), answer.to_string()), (ErrorKind::Busy, "LOADING a file".to_owned()));
+            assert_eq!(answer.kind(), ErrorKind::Busy);
+            assert_eq!(answer.to_string(), "LOADING (a file): reads go on, writes when it is done");
             assert_eq!(inner.stats().counts.vectors, vectors);
             assert_eq!(inner.stats().status.loading.as_deref(), Some("a file"));
             let second = load(&inner, source()).expect_err("one at a time");

@@ -167,7 +167,7 @@ fn a_full_disk_fails_the_save_and_nothing_else() {
         client.dump_save(Some("good.nvec")).await.unwrap();
         server.disk.capacity(Some(0));
         let message = refused(&mut client, "DUMP SAVE full.nvec").await;
-        assert!(message.contains("/snapshots/full.nvec"), "{message}");
+        assert!(message.contains("full.nvec") && message.contains("No space left"), "{message}");
         server.disk.capacity(None);
         assert!(!exists(&server.disk, "/snapshots/full.nvec"));
         client.dump_verify("good.nvec").await.unwrap();

@@ -7,8 +7,8 @@ fn lines(framer: &mut Framer) -> Vec<String> {
     while let Some(line) = framer.next_line() {
         found.push(match line {
             Line::Text(text) => text.to_owned(),
-            Line::NotUtf8 => "<not utf-8>".to_owned(),
-            Line::TooLong => "<too long>".to_owned(),
+            Line::NotUtf8(_) => "<not utf-8>".to_owned(),
+            Line::TooLong(_) => "<too long>".to_owned(),
         });
     }
     found

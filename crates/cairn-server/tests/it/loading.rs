@@ -28,8 +28,14 @@ fn reads_go_on_and_writes_and_saves_are_refused() {
         });
         tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
 
-        assert_eq!(refused(&mut client, "VECSET a 1 2 3").await, "LOADING a test");
-        assert_eq!(refused(&mut client, "EVENT c ADD item1 1").await, "LOADING a test");
+        assert_eq!(
+            refused(&mut client, "VECSET a 1 2 3").await,
+            "LOADING (a test): reads go on, writes when it is done"
+        );
+        assert_eq!(
+            refused(&mut client, "EVENT c ADD item1 1").await,
+            "LOADING (a test): reads go on, writes when it is done"
+        );
         assert_eq!(refused(&mut client, "DUMP SAVE a.nvec").await, "Cannot save snapshot: read-only mode");
         assert_eq!(refused(&mut client, "SNAPSHOT CREATE").await, "Cannot save snapshot: read-only mode");
         assert!(refused(&mut client, "SNAPSHOT RESTORE x").await.starts_with("LOADING"));

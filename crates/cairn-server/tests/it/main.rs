@@ -1,5 +1,8 @@
 //! Tests of `cairn-server`.
+// Helpers outside #[test] functions, too, fail by panicking.
+#![allow(clippy::unwrap_used)]
 
+mod any_bytes;
 mod bad_input;
 mod cidr;
 mod config;

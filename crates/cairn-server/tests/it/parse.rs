@@ -238,6 +238,6 @@ fn a_long_word_is_not_repeated_whole_in_its_error() {
 
 #[test]
 fn verify_is_told_from_its_first_two_words() {
-    assert!(is_verify("DUMP VERIFY x") && is_verify(" snapshot  verify"));
-    assert!(!is_verify("DUMP INFO VERIFY") && !is_verify("VERIFY") && !is_verify("DUMP"));
+    assert!(is_verify(b"DUMP VERIFY x") && is_verify(b" snapshot  verify \xff"));
+    assert!(!is_verify(b"DUMP INFO VERIFY") && !is_verify(b"VERIFY") && !is_verify(b"DUMP"));
 }

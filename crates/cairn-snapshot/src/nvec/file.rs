@@ -65,8 +65,9 @@ pub fn info(storage: &dyn Storage, path: &Path) -> Result<NvecInfo> {
 pub fn verify(storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<NvecVerified> {
     let file = storage.open(path, Access::Read)?;
     let nvec = NvecFile::open(file.as_ref())?;
-    let checked = nvec.check(job)?;
-    parse::content(&nvec, &checked.sections, job, &mut Discard)?;
+    let meter = nvec.meter(job);
+    let checked = nvec.check(job, &meter)?;
+    parse::content(&nvec, &checked.sections, job, &meter, &mut Discard)?;
     Ok(NvecVerified { crc: checked.crc })
 }
 
@@ -120,24 +121,28 @@ impl<'a> NvecFile<'a> {
         })
     }
 
+    /// Counts the two times the file is read: for its CRCs, then for its content.
+    pub(crate) fn meter<'j>(&self, job: &'j Job<'j>) -> Meter<'j> {
+        Meter::new(job, 1, self.header.file_bytes.saturating_mul(2))
+    }
+
     /// Reads every byte and checks the file's CRC and each section's. Damage is told as the file's CRC, with the place of
     /// the section that has it when that can be known.
-    pub(crate) fn check(&self, job: &Job<'_>) -> Result<Checked> {
+    pub(crate) fn check(&self, job: &Job<'_>, meter: &Meter<'_>) -> Result<Checked> {
         let sections = self.sections();
-        let meter = Meter::new(job, 1, self.header.file_bytes);
         let mut whole = crc32fast::Hasher::new();
         let mut damaged: Option<(Section, u32)> = None;
         let mut at = 0;
         for section in sections.iter().flatten() {
-            self.sum(at..section.at, &mut whole, job, &meter)?;
+            self.sum(at..section.at, &mut whole, job, meter)?;
             at = section.at + section.bytes;
-            let actual = self.sum(section.at..at, &mut whole, job, &meter)?;
+            let actual = self.sum(section.at..at, &mut whole, job, meter)?;
             if actual != section.crc {
                 damaged.get_or_insert((*section, actual));
             }
         }
         let end = self.header.file_bytes - FOOTER_BYTES;
-        self.sum(at..end, &mut whole, job, &meter)?;
+        self.sum(at..end, &mut whole, job, meter)?;
         let crc = whole.finalize();
         let (expected, reserved) = self.footer(end)?;
         if crc != expected {

@@ -2,7 +2,7 @@
 
 use super::pairs::{self, Pair};
 use super::section::{COUNTS, DEDUP, EVENTS, METADATA, ONE_SIDED, ORIGIN, PAIRS, SETTINGS, UNEVEN, VECTORS};
-use super::sink::Sink;
+use super::sink::{Measure, Sink};
 use crate::error::{Error, Result};
 use cairn_engine::View;
 
@@ -12,17 +12,31 @@ pub(crate) struct Payloads<'a> {
     view: &'a View,
     one_sided: u64,
     uneven: u64,
+    /// Bytes and CRC of the pairs section, which are learnt on the way.
+    pairs: (u64, u32),
 }
 
 impl<'a> Payloads<'a> {
     pub(crate) fn new(view: &'a View) -> Result<Payloads<'a>> {
-        let mut payloads = Payloads { view, one_sided: 0, uneven: 0 };
-        pairs::each(view, |pair| {
-            payloads.one_sided += u64::from(pair.one_sided().is_some());
-            payloads.uneven += u64::from(pair.uneven().is_some());
-            Ok(())
+        let mut payloads = Payloads { view, one_sided: 0, uneven: 0, pairs: (0, 0) };
+        let mut measure = Measure::default();
+        let (mut one_sided, mut uneven) = (0, 0);
+        payloads.pairs(&mut measure, |pair| {
+            one_sided += u64::from(pair.one_sided().is_some());
+            uneven += u64::from(pair.uneven().is_some());
         })?;
+        (payloads.one_sided, payloads.uneven, payloads.pairs) = (one_sided, uneven, measure.finish());
         Ok(payloads)
+    }
+
+    /// The bytes of a section's payload, and their CRC.
+    pub(crate) fn measure(&self, kind: u32) -> Result<(u64, u32)> {
+        if kind == PAIRS {
+            return Ok(self.pairs);
+        }
+        let mut measure = Measure::default();
+        self.put(kind, &mut measure)?;
+        Ok(measure.finish())
     }
 
     /// The kinds of sections this state needs, in the order of the file.
@@ -42,7 +56,7 @@ impl<'a> Payloads<'a> {
     pub(crate) fn put(&self, kind: u32, sink: &mut dyn Sink) -> Result<()> {
         match kind {
             EVENTS => self.events(sink),
-            PAIRS => self.pairs(sink),
+            PAIRS => self.pairs(sink, |_| {}),
             VECTORS => self.vectors(sink),
             COUNTS => self.counts(sink),
             METADATA => self.metadata(sink),
@@ -77,12 +91,13 @@ impl<'a> Payloads<'a> {
         same("events", counts.events, events)
     }
 
-    fn pairs(&self, sink: &mut dyn Sink) -> Result<()> {
+    fn pairs(&self, sink: &mut dyn Sink, mut seen: impl FnMut(&Pair<'_>)) -> Result<()> {
         let expected = self.view.counts().pairs;
         let mut actual = 0;
         sink.u64(expected)?;
         pairs::each(self.view, |pair| {
             actual += 1;
+            seen(pair);
             sink.text(pair.first)?;
             sink.text(pair.second)?;
             sink.put(&pair.score().to_le_bytes())

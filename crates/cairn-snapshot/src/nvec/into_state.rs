@@ -36,7 +36,8 @@ pub fn read(
 ) -> Result<(View, NvecInfo)> {
     let file = storage.open(path, Access::Read)?;
     let nvec = NvecFile::open(file.as_ref())?;
-    let sections = nvec.check(job)?.sections;
+    let meter = nvec.meter(job);
+    let sections = nvec.check(job, &meter)?.sections;
     let info = nvec.info(job)?;
     let settings = match parse::settings(&nvec, &sections, job)? {
         Some(settings) => settings,
@@ -45,7 +46,7 @@ pub fn read(
     let refused =
         |e: cairn_engine::Error| Error::damaged(path, None, "settings", "settings in their ranges", e);
     let mut state = State { builder: StateBuilder::new(settings).map_err(refused)?, metadata: 0, dedup: 0 };
-    let counts = parse::content(&nvec, &sections, job, &mut state)?;
+    let counts = parse::content(&nvec, &sections, job, &meter, &mut state)?;
     let position = parse::origin(&nvec, &sections, job)?.unwrap_or(Position {
         database: DatabaseId::ZERO,
         timeline: TimelineId::ZERO,

@@ -13,4 +13,4 @@ mod source;
 
 pub use file::{NvecInfo, NvecVerified, info, verify};
 pub use into_state::{NvecLoaded, load, read, restore};
-pub use save::save;
+pub use save::{remove_unfinished, save};

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use cairn_engine::View;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Two items of which at least one lists the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,12 +40,15 @@ impl Pair<'_> {
 /// Pairs looked at in one pass: about 100 MiB of them.
 const PAIRS_A_PASS: u64 = 1 << 20;
 
+/// Which of the two lists the other, and with what score: known of a pair of which one item was met.
+type Waiting<'a> = HashMap<(&'a str, &'a str), (bool, f64)>;
+
 /// Calls `f` with every pair of the View, always in the same order. Lists are directed, so a pair is known once both items
 /// were met: pairs wait for that in memory, a share of them at a time.
 pub(crate) fn each(view: &View, mut f: impl FnMut(&Pair<'_>) -> Result<()>) -> Result<()> {
     let passes = u32::try_from(view.counts().pairs / PAIRS_A_PASS + 1).unwrap_or(u32::MAX);
     for pass in 0..passes {
-        let mut waiting: BTreeMap<(&str, &str), (bool, f64)> = BTreeMap::new();
+        let mut waiting = Waiting::new();
         for (owner, list) in view.neighbours() {
             for (neighbour, score) in list {
                 let is_first = owner.as_bytes() < neighbour.as_bytes();
@@ -62,11 +65,18 @@ pub(crate) fn each(view: &View, mut f: impl FnMut(&Pair<'_>) -> Result<()>) -> R
                 }
             }
         }
-        for (key, (is_first, score)) in waiting {
-            f(&pair(key, is_first.then_some(score), (!is_first).then_some(score)))?;
-        }
+        one_sided(waiting, &mut f)?;
     }
     Ok(())
+}
+
+/// The pairs whose other item never came.
+fn one_sided(waiting: Waiting<'_>, f: &mut impl FnMut(&Pair<'_>) -> Result<()>) -> Result<()> {
+    let mut left: Vec<_> = waiting.into_iter().collect();
+    left.sort_unstable_by_key(|(key, _)| *key);
+    left.into_iter().try_for_each(|(key, (is_first, score))| {
+        f(&pair(key, is_first.then_some(score), (!is_first).then_some(score)))
+    })
 }
 
 fn pair<'a>((first, second): (&'a str, &'a str), forward: Option<f64>, backward: Option<f64>) -> Pair<'a> {

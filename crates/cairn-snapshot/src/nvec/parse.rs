@@ -140,10 +140,10 @@ pub(crate) fn content(
     nvec: &NvecFile<'_>,
     sections: &[Section],
     job: &Job<'_>,
+    meter: &Meter<'_>,
     visitor: &mut dyn Visitor,
 ) -> Result<FileCounts> {
-    let meter = Meter::new(job, 1, nvec.header.file_bytes);
-    let open = |kind| section::find(sections, kind).map(|section| nvec.source(*section, job, Some(&meter)));
+    let open = |kind| section::find(sections, kind).map(|section| nvec.source(*section, job, Some(meter)));
     let missing = || Error::Bug("one of the three sections is missing".to_owned());
     let counts = counts(nvec, sections, job)?;
     events(open(EVENTS).ok_or_else(missing)?, &counts, visitor)?;

@@ -4,13 +4,13 @@ use super::file::NvecInfo;
 use super::from_view::Payloads;
 use super::header::{FLAG_EXTENSIONS, FOOTER_BYTES, HEADER_BYTES, Header, VERSION, saturated};
 use super::section::{SECTION_HEADER_BYTES, encode_header};
-use super::sink::{FileSink, Measure, Sink};
+use super::sink::{FileSink, Sink};
 use crate::error::{Error, Result};
 use crate::job::Job;
-use cairn_disk::{Storage, parent_dir};
+use cairn_disk::{ErrorKind, File, FileType, Storage, parent_dir};
 use cairn_engine::View;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Writes the state of `view` to `path` (mode 0600), replacing a file that is there. When this returns, the file is
 /// durable and whole; until then `path` is what it was, also after a crash. `now_us` is the time now, microseconds since
@@ -20,25 +20,50 @@ use std::path::{Path, PathBuf};
 /// nothing. `job.threads` is not used.
 pub fn save(storage: &dyn Storage, path: &Path, view: &View, now_us: i64, job: &Job<'_>) -> Result<NvecInfo> {
     let plan = Plan::new(view, now_us, job)?;
-    let temporary = temporary_path(path);
-    // Left by a crash.
-    if storage.stat(&temporary)?.is_some() {
-        storage.remove(&temporary)?;
-    }
-    let written = plan.write(storage, &temporary, job).and_then(|()| Ok(storage.rename(&temporary, path)?));
+    let file = create_unfinished(storage, path)?;
+    let written = plan.write(file.as_ref(), job).and_then(|()| Ok(storage.rename(file.path(), path)?));
     if let Err(e) = written {
-        // The first error is the one to report; the next save removes what stays.
-        let _ = storage.remove(&temporary);
+        // The first error is the one to report; what stays has a name that `remove_unfinished` knows.
+        let _ = storage.remove(file.path());
         return Err(e);
     }
     storage.sync_dir(parent_dir(path))?;
     Ok(plan.info(view))
 }
 
-fn temporary_path(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".tmp");
-    PathBuf::from(name)
+/// Removes what saves did not finish in `dir`, because the process died: files named `.<name>.<number>.unfinished`. How
+/// many there were. Not while anyone saves to that directory.
+pub fn remove_unfinished(storage: &dyn Storage, dir: &Path) -> Result<u64> {
+    let mut removed = 0;
+    for entry in storage.list(dir)? {
+        let ours = entry.name.starts_with('.') && entry.name.ends_with(UNFINISHED);
+        if ours && entry.stat.file_type == FileType::File {
+            storage.remove(&dir.join(entry.name))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// The end of the name of a file that is not finished.
+const UNFINISHED: &str = ".unfinished";
+/// Unfinished files of one name, at most.
+const UNFINISHED_MAX: u32 = 1_000;
+
+/// A new file beside `path`, of its own: two saves to one path do not meet, and the one that ends last stays.
+fn create_unfinished(storage: &dyn Storage, path: &Path) -> Result<Box<dyn File>> {
+    let name =
+        path.file_name().ok_or_else(|| Error::Input(format!("Invalid filepath: {}", path.display())))?;
+    for n in 1..=UNFINISHED_MAX {
+        let mut unfinished = OsString::from(".");
+        unfinished.push(name);
+        unfinished.push(format!(".{n}{UNFINISHED}"));
+        match storage.create(&path.with_file_name(unfinished)) {
+            Err(e) if e.kind() == ErrorKind::Exists => {}
+            created => return Ok(created?),
+        }
+    }
+    Err(Error::Exists(format!("{}: {UNFINISHED_MAX} unfinished files beside it", path.display())))
 }
 
 /// A file whose every size is known.
@@ -61,9 +86,7 @@ impl<'a> Plan<'a> {
         let mut file_bytes = HEADER_BYTES + FOOTER_BYTES;
         for kind in payloads.kinds() {
             job.go_on()?;
-            let mut measure = Measure::default();
-            payloads.put(kind, &mut measure)?;
-            let (bytes, crc) = measure.finish();
+            let (bytes, crc) = payloads.measure(kind)?;
             file_bytes += SECTION_HEADER_BYTES + bytes;
             sections.push(Planned { kind, bytes, crc });
         }
@@ -81,9 +104,8 @@ impl<'a> Plan<'a> {
         Ok(Plan { payloads, header, sections })
     }
 
-    fn write(&self, storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<()> {
-        let file = storage.create(path)?;
-        let mut sink = FileSink::new(file.as_ref(), self.header.file_bytes, job);
+    fn write(&self, file: &dyn File, job: &Job<'_>) -> Result<()> {
+        let mut sink = FileSink::new(file, self.header.file_bytes, job);
         sink.put(&self.header.encode())?;
         for section in &self.sections {
             sink.put(&encode_header(section.kind, section.crc, section.bytes))?;

@@ -2,8 +2,8 @@
 
 use crate::crashes::crashes;
 use crate::support::*;
-use cairn_disk::{ErrorKind, Fate, SimDisk, Storage};
-use cairn_engine::{Settings, View, check_dir};
+use cairn_disk::{ErrorKind, Fate, Fault, SimDisk, Storage};
+use cairn_engine::{EventOp, Settings, View, check_dir};
 use cairn_snapshot::{Job, nvec};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +74,18 @@ fn a_larger_state_round_trips() {
     assert!(info.file_size > 2 << 20);
     assert_eq!(read(&disk).expect("reads").state_hash(), view.state_hash());
     nvec::verify(&disk, file(), &one_thread()).expect("whole");
+}
+
+#[test]
+fn more_pairs_than_one_pass_looks_at_round_trip() {
+    let engine = engine(Settings { ctx_buffer_size: 1_500, ..Settings::default() });
+    let events = (0..1_500).map(|i| event("all", &format!("{i}"), EventOp::Add, 1 + (i % 100) as u8, i));
+    write(&engine, events.collect());
+    let (disk, view) = (SimDisk::new(1), engine.view().expect("a view"));
+    assert!(view.counts().pairs > 1 << 20);
+    let info = save(&disk, &view);
+    assert_eq!(info.pair_count, view.counts().pairs);
+    assert_eq!(read(&disk).expect("reads").state_hash(), view.state_hash());
 }
 
 #[test]
@@ -251,6 +263,7 @@ fn a_crash_at_every_operation_of_a_save_leaves_the_old_file_or_the_new() {
         let hash = read(&crash.disk).unwrap_or_else(|e| panic!("{crash}: {e}")).state_hash();
         assert!(hash == old.state_hash() || hash == new.state_hash(), "{crash}");
         hashes.insert(hash);
+        nvec::remove_unfinished(&crash.disk, Path::new("/dumps")).unwrap_or_else(|e| panic!("{crash}: {e}"));
         save(&crash.disk, &new);
         assert_eq!(crash.disk.files(), [file()], "{crash}: nothing is left over");
     }
@@ -278,4 +291,44 @@ fn saving_twice_gives_the_same_bytes() {
     let first = disk.read_file(file());
     save(&disk, &view);
     assert_eq!(disk.read_file(file()), first);
+}
+
+#[test]
+fn what_a_dead_save_left_is_in_nobodys_way() {
+    let (disk, view) = (SimDisk::new(1), tiny_state());
+    let left = Path::new("/dumps/.a.nvec.1.unfinished");
+    disk.write_file(left, b"half");
+    disk.write_file(Path::new("/dumps/.mine"), b"?");
+    save(&disk, &view);
+    assert_eq!(disk.read_file(left), b"half", "it might be another's, still being written");
+    assert_eq!(nvec::remove_unfinished(&disk, Path::new("/dumps")).expect("removed"), 1);
+    assert_eq!(disk.files(), [Path::new("/dumps/.mine"), file()]);
+}
+
+#[test]
+fn a_fault_at_every_operation_of_a_save_leaves_the_old_file() {
+    let (old, new) = (tiny_state(), full_state());
+    for op in 0..4 {
+        let disk = SimDisk::new(1);
+        save(&disk, &old);
+        disk.fail_at(disk.ops() + op, Fault::Enospc);
+        let error = nvec::save(&disk, file(), &new, NOW_US, &one_thread()).expect_err("a fault");
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "{op}: {error}");
+        assert_eq!(read(&disk).expect("whole").state_hash(), old.state_hash(), "{op}");
+        assert_eq!(disk.files(), [file()], "{op}");
+        save(&disk, &new);
+    }
+}
+
+#[test]
+fn progress_goes_once_from_nothing_to_everything() {
+    let (disk, view) = (SimDisk::new(1), big_state(3_000, 200, 8));
+    save(&disk, &view);
+    let seen = parking_lot::Mutex::new(Vec::new());
+    let progress = |p: cairn_snapshot::Progress| seen.lock().push(p.percent());
+    let job = Job { progress: &progress, ..one_thread() };
+    nvec::verify(&disk, file(), &job).expect("whole");
+    let seen = seen.into_inner();
+    assert!(seen.len() > 10 && seen.is_sorted());
+    assert!(*seen.last().expect("told") >= 99);
 }

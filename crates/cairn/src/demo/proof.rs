@@ -50,7 +50,7 @@ pub async fn prove(
         grouped(taken.lsn)
     ))?;
     let from = Instant::now();
-    let expected = expected(sample, taken.lsn, &place.proof)?;
+    let expected = expected(sample, taken.lsn, &place.proof).await?;
     let check = client.check().await?;
     let counts = expected.counts;
     for (key, count) in counts.by_name() {
@@ -109,20 +109,22 @@ fn equal(what: &str, expected: &str, got: &str) -> Result<()> {
 
 /// Computes it from the sample alone: counts and answers by plain loops, the hash by giving the same writes to a new
 /// embedded engine in `dir`.
-fn expected<'a>(sample: &'a Sample, lsn: u64, dir: &Path) -> Result<Expected<'a>> {
+async fn expected<'a>(sample: &'a Sample, lsn: u64, dir: &Path) -> Result<Expected<'a>> {
     let writes = Writes::new(sample);
-    let (count, state_hash) = embedded(sample, writes, lsn, dir)?;
+    let (count, state_hash) = embedded(sample, writes, lsn, dir).await?;
     let mut reference = Reference::default();
     (0..count).for_each(|place| writes.at(place).apply(&mut reference));
     Ok(Expected { writes: count, state_hash, counts: reference.counts(), reference })
 }
 
 /// How many writes it takes to get to this LSN, and the hash of the state there.
-fn embedded(sample: &Sample, writes: Writes<'_>, lsn: u64, dir: &Path) -> Result<(usize, String)> {
+async fn embedded(sample: &Sample, writes: Writes<'_>, lsn: u64, dir: &Path) -> Result<(usize, String)> {
     let (engine, opened) = Engine::open(storage(), dir, options(sample))?;
     let mut done = 0;
     let mut at = opened.lsn.0;
     while at < lsn && done < writes.count() {
+        // So that Ctrl-C is heard.
+        tokio::task::yield_now().await;
         let left = usize::try_from(lsn - at).unwrap_or(usize::MAX);
         let end = writes.count().min(done + BATCH.min(left));
         let batch = (done..end).map(|place| writes.at(place).embedded()).collect::<Result<_>>()?;

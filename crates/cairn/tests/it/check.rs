@@ -90,3 +90,16 @@ fn a_damaged_file_exits_with_3_and_is_named() {
     assert!(damaged >= 4, "only {damaged} files were found damaged");
     ok(&["check", data.to_str().unwrap()]);
 }
+
+#[test]
+fn a_newer_format_version_is_said_in_those_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, _) = data(dir.path());
+    let path = data.join("DATABASE");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("cairndb-database 1", "cairndb-database 2", 1)).unwrap();
+    let output = run(&["check", data.to_str().unwrap()]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains("Version mismatch: expected 1, got 2"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("DATABASE"), "{}", stderr(&output));
+}

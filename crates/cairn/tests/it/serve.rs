@@ -78,3 +78,11 @@ fn the_lossy_disk_is_never_used_in_silence() {
     let (_, log) = server.stop("TERM");
     assert!(log.contains("CAIRN_DISK=lossy") && log.contains("LOST"), "{log}");
 }
+
+#[test]
+fn a_directory_that_may_not_be_written_exits_with_6() {
+    // Nobody makes a directory there, root included.
+    let output = run(&["serve", "--tcp", "127.0.0.1:0", "--data", "/sys/cairn-data"]);
+    assert_eq!(code(&output), 6, "{}", stderr(&output));
+    assert!(stderr(&output).contains("/sys/cairn-data"), "{}", stderr(&output));
+}

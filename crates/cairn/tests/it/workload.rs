@@ -63,8 +63,8 @@ impl Held {
     /// What the first `writes` writes of a connection leave.
     pub fn after(connection: u64, writes: u64) -> Held {
         let mut held = Held::default();
-        // Older writes to the same places are not to be seen.
-        let lap = 3 * SLOTS * RING as u64 * CONTEXTS;
+        // Older writes are not to be seen: every slot was written since, and every ring filled.
+        let lap = 3 * CONTEXTS * RING as u64 + 3 * SLOTS;
         for n in writes.saturating_sub(lap).max(1)..=writes {
             let slot = format!("v{connection}-{}", n / 3 % SLOTS);
             match n % 3 {
