@@ -88,17 +88,20 @@ fn print(compression: &str, bytes: u64, create: Duration, restore: Duration, pla
 /// A writer's latency, one write at a time, alone and while snapshots are taken.
 async fn pauses(server: &Server) -> Result<()> {
     let alone = latencies(&server.addr, &Arc::new(AtomicBool::new(false)), 2_000).await?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let (addr, flag) = (server.addr.clone(), Arc::clone(&stop));
-    let writer = tokio::spawn(async move { latencies(&addr, &flag, usize::MAX).await });
     let mut client = Client::connect(server.addr.as_str()).await?;
     client.set_request_timeout(Duration::from_secs(600));
+    let mut during = Vec::new();
     for n in 0..RUNS {
+        // Every part of it is new, and deleting it (which some file systems do slowly) is not measured.
+        let stop = Arc::new(AtomicBool::new(false));
+        let (addr, flag) = (server.addr.clone(), Arc::clone(&stop));
+        let writer = tokio::spawn(async move { latencies(&addr, &flag, usize::MAX).await });
         client.request(&format!("SNAPSHOT CREATE name=pause-{n} compression=none")).await?.block()?;
+        stop.store(true, Ordering::Relaxed);
+        during.extend(writer.await??);
         client.request(&format!("SNAPSHOT DELETE pause-{n}")).await?;
     }
-    stop.store(true, Ordering::Relaxed);
-    let during = writer.await??;
+    during.sort_unstable();
     for (what, times) in [("alone", &alone), ("during snapshots", &during)] {
         println!(
             "| VECSET, one at a time, synced, {what} ({} writes) | p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms |",

@@ -58,7 +58,7 @@ impl ImageFile {
         }
     }
 
-    /// The whole file, checksums included: about 8 MiB at most unless one vector is larger.
+    /// The whole file, checksums included: about 4 MiB at most unless one vector is larger.
     pub fn encode(self) -> Vec<u8> {
         match self.content {
             Content::Segment(segment) => segment.encode(DEFAULT_COLLECTION),

@@ -36,7 +36,7 @@ pub struct CreateOptions {
 /// Stores the state of `view` as a full snapshot. When this returns, the snapshot is durable and whole; until then it
 /// is not there at all, also after a crash.
 ///
-/// Memory: as many files of about 8 MiB as threads work; each part of the View is let go once its file is encoded. Parts
+/// Memory: as many files of about 4 MiB as threads work; each part of the View is let go once its file is encoded. Parts
 /// that the repository holds already are read and hashed, not written again. When it fails or is cancelled, the parts it
 /// wrote are removed; those of a crash stay until the next [`crate::delete`], and no snapshot names them.
 pub fn create(

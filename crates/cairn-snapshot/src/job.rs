@@ -89,14 +89,19 @@ impl Job<'_> {
                 failed.lock().get_or_insert(e);
             }
         };
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                // Fewer threads do the same work: no more memory for one is no failure.
-                if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
-                    break;
-                }
-            }
+        let yielding = || {
+            // Hashing fills every core it gets: whoever acknowledges writes goes first. Refused, it is only less polite.
+            let _ = rustix::process::nice(NICENESS);
             run();
+        };
+        std::thread::scope(|scope| {
+            let others = if self.threads == 1 { 0 } else { threads };
+            let spawn =
+                || std::thread::Builder::new().name("snapshot".to_owned()).spawn_scoped(scope, yielding);
+            // Fewer threads do the same work: no more memory for one is no failure.
+            if (0..others).map_while(|_| spawn().ok()).count() == 0 {
+                run();
+            }
         });
         failed.into_inner().map_or(Ok(()), Err)
     }
@@ -108,6 +113,9 @@ impl Job<'_> {
         }
     }
 }
+
+/// How much the threads of a job stand back behind others.
+const NICENESS: i32 = 10;
 
 /// Counts what a job did, for its [`Progress`].
 pub(crate) struct Meter<'a> {

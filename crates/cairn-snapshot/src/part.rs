@@ -44,7 +44,7 @@ pub struct Part {
     pub stored_sha256: Digest,
 }
 
-/// Plain bytes of a part, at most. Files of an image are about 8 MiB; a manifest of a million files is less than this.
+/// Plain bytes of a part, at most. Files of an image are about 4 MiB; a manifest of a million files is less than this.
 pub const PART_BYTES_MAX: u64 = 1 << 30;
 
 /// How much is read at once.

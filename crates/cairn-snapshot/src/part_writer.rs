@@ -163,8 +163,9 @@ impl<'a> PartWriter<'a> {
             }
             file.append(stored)?;
             stored_bytes += stored.len() as u64;
+            // Frame by frame: a sync of the write-ahead log may have to wait for what is dirty here.
+            file.sync()?;
         }
-        file.sync()?;
         Ok((stored_bytes, hasher.map(Hasher::finish)))
     }
 }

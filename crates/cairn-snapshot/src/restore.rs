@@ -36,7 +36,7 @@ pub struct Loaded {
 /// timeline. Every byte is checked as [`crate::verify`] checks it before it is used; `target` is whole afterwards, or as it
 /// was. `now_us` is the time now, microseconds since the Unix epoch.
 ///
-/// Memory: as many files of about 8 MiB as threads work.
+/// Memory: as many files of about 4 MiB as threads work.
 pub fn restore(
     repository: &Repository,
     id_or_name: &str,

@@ -160,7 +160,7 @@ fn replaced_vectors_do_not_pile_up() {
             (0..100).map(|n| vector(&format!("i{n}"), &vec![round as f32 + n as f32; dimension])).collect();
         assert!(engine.write(writes).iter().all(Result::is_ok));
     }
-    // 4,000 rows were written and 100 live; a segment has 512 rows of 16 KiB.
+    // 4,000 rows were written and 100 live; a segment has 256 rows of 16 KiB.
     assert!(engine.stats().segments <= 2, "{} segments", engine.stats().segments);
     let hits = engine.similar_to_vector(&near(&vec![1.0; dimension], 100)).expect("found");
     assert_eq!(hits.results.len(), 100);

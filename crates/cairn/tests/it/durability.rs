@@ -18,7 +18,7 @@ const ROUNDS_PER_DIRECTORY: u64 = 10;
 /// Lines sent before their replies are read.
 const PIPELINE: u64 = 64;
 /// A server lives this long at most.
-const LIFE_MS_MAX: u64 = 250;
+const LIFE_MS_MAX: u64 = 300;
 
 #[test]
 fn every_acknowledged_write_survives_sigkill_and_none_is_torn() {

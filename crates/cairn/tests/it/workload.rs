@@ -9,6 +9,10 @@ pub const CONNECTIONS: u64 = 4;
 const SLOTS: u64 = 16;
 /// Contexts of one connection.
 const CONTEXTS: u64 = 3;
+/// Items that the events of one connection name.
+const EVENT_ITEMS: u64 = 40;
+/// Event time from one write to the next: more than the dedup window.
+const EVENT_SECONDS: u64 = 100;
 /// Events a context remembers: the default.
 const RING: usize = 50;
 /// Values of a vector: a few sectors of a disk, so that a torn write would show.
@@ -25,7 +29,8 @@ pub fn line(connection: u64, n: u64) -> String {
         2 => format!("METASET v{connection}-{slot} connection:{connection},n:{n},text:\"{}\"\n", filler(n)),
         _ => {
             let context = n / 3 % CONTEXTS;
-            format!("EVENT c{connection}-{context} ADD e{connection}-{n} {} timestamp={n}\n", n % 101)
+            let (id, score, time_s) = event(connection, n);
+            format!("EVENT c{connection}-{context} ADD {id} {score} timestamp={time_s}\n")
         }
     }
 }
@@ -33,6 +38,15 @@ pub fn line(connection: u64, n: u64) -> String {
 fn vector(connection: u64, n: u64) -> Vec<f32> {
     // Whole numbers below 2^24 are exact.
     (0..DIMENSION).map(|at| if at == 0 { connection as f32 + 1.0 } else { (n % (1 << 24)) as f32 }).collect()
+}
+
+/// The item, the score, the time: so far from the last of its kind that none is a duplicate.
+fn event(connection: u64, n: u64) -> Event {
+    (format!("e{connection}-{}", n / 3 % EVENT_ITEMS), u8::try_from(n % 101).unwrap(), time_s(n))
+}
+
+fn time_s(n: u64) -> i64 {
+    i64::try_from(n * EVENT_SECONDS).unwrap()
 }
 
 fn filler(n: u64) -> String {
@@ -72,7 +86,7 @@ impl Held {
                 2 => _ = held.metadata.insert(slot, metadata(connection, n)),
                 _ => {
                     let ring = held.rings.entry(format!("c{connection}-{}", n / 3 % CONTEXTS)).or_default();
-                    ring.push_back((format!("e{connection}-{n}"), (n % 101) as u8, n as i64));
+                    ring.push_back(event(connection, n));
                     if ring.len() > RING {
                         ring.pop_front();
                     }
@@ -105,7 +119,7 @@ impl Held {
             Some(Value::Int(n)) => u64::try_from(*n).unwrap(),
             other => panic!("metadata without its number: {other:?}"),
         });
-        let events = self.rings.values().flatten().map(|e| u64::try_from(e.2).unwrap());
+        let events = self.rings.values().flatten().map(|e| u64::try_from(e.2).unwrap() / EVENT_SECONDS);
         vectors.chain(metadata).chain(events).max().unwrap_or(0)
     }
 }
