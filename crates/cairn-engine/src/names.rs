@@ -47,6 +47,11 @@ impl<T> NamePage<T> {
     fn push(&mut self, name: &str) {
         self.text.push_str(name);
         self.ends.push(u32::try_from(self.text.len()).expect("256 names of at most 64 KiB"));
+        if self.ends.len() == PER_PAGE as usize {
+            // Full for good: what growing set aside goes back.
+            self.ends.shrink_to_fit();
+            self.text.shrink_to_fit();
+        }
     }
 }
 

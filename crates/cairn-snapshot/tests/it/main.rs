@@ -8,6 +8,7 @@ mod crash_delete;
 mod crash_restore;
 mod crashes;
 mod deletes;
+mod fixtures;
 mod hostile;
 mod ids;
 mod listing;
