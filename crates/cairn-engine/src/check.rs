@@ -37,6 +37,12 @@ pub struct CheckReport {
 ///
 /// Takes the lock, so that nothing is written meanwhile, and writes nothing itself (but the lock file).
 pub fn check_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<CheckReport> {
+    Ok(view_dir(storage, dir)?.1)
+}
+
+/// As [`check_dir`], and the state itself: what an open would stand at, with its own settings. For a snapshot of a closed
+/// directory, which opening with other settings would change.
+pub fn view_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<(View, CheckReport)> {
     let data = DataDir(dir.to_owned());
     if storage.stat(&data.database())?.is_none() {
         let message = format!("{}: no database in it (expected a file DATABASE)", dir.display());
@@ -61,8 +67,12 @@ pub fn check_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<CheckReport> 
     let lsn = Lsn(checkpoint_lsn.0 + replayed);
     let counts = state.counts;
     let position = Position { database, timeline: id, lsn, time_us: loaded.position.time_us };
-    let state_hash = View { position, state: state.view() }.state_hash();
-    Ok(CheckReport { database, timeline, lsn, checkpoint_lsn, replayed, torn_bytes, state_hash, counts })
+    let view = View { position, state: state.view() };
+    let state_hash = view.state_hash();
+    Ok((
+        view,
+        CheckReport { database, timeline, lsn, checkpoint_lsn, replayed, torn_bytes, state_hash, counts },
+    ))
 }
 
 /// Reads the whole log without changing it, and applies what comes after the checkpoint.

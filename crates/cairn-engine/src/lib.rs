@@ -49,7 +49,7 @@ mod write;
 pub use builder::StateBuilder;
 pub use cairn_disk::ErrorKind;
 pub use cairn_log::{Clock, DatabaseId, Lsn, ManualClock, SystemClock, TimelineId};
-pub use check::{CheckReport, check_dir};
+pub use check::{CheckReport, check_dir, view_dir};
 pub use checkpoint::CheckpointReport;
 pub use collection::Counts;
 pub use core::{Core, OpenReport};

@@ -108,7 +108,8 @@ fn what_hardly_compresses_is_stored_as_it_is() {
         let snapshot = create(&disk, view, &options(compression));
         assert_eq!(snapshot.compression, compression.codec());
         let segments = snapshot.files.iter().filter(|file| file.name.starts_with("segments/"));
-        assert_eq!(segments.map(|file| file.part.codec).collect::<Vec<_>>(), [Codec::Raw]);
+        let codecs: Vec<Codec> = segments.map(|file| file.part.codec).collect();
+        assert!(!codecs.is_empty() && codecs.iter().all(|codec| *codec == Codec::Raw), "{codecs:?}");
         assert_eq!(snapshot.manifest.codec, compression.codec());
         assert!(verify(&disk, snapshot.id.as_str()).is_whole());
         assert_eq!(restore(&disk, snapshot.id.as_str()).expect("restores").state_hash, hash);

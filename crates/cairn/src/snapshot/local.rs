@@ -6,13 +6,11 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Field, Output, bytes_field, count_field, field};
 use crate::progress::Bar;
-use cairn_disk::{ErrorKind, Storage};
-use cairn_engine::{Engine, Options, View};
+use cairn_disk::ErrorKind;
 use cairn_snapshot::{
     Compression, CreateOptions, Error, Job, Listed, Progress, Repository, Restored, Snapshot, VerifyReport,
 };
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Runs a command on a repository's directory.
@@ -37,7 +35,7 @@ fn open(repo: &Path) -> Result<Repository> {
 fn create(repo: &Path, args: &CreateArgs, output: Output) -> Result<()> {
     let started = Instant::now();
     let storage = storage();
-    let view = view(&storage, &args.data)?;
+    let (view, _) = cairn_engine::view_dir(&storage, &args.data)?;
     let repository = Repository::open_or_create(storage, repo, now_us())?;
     let options = CreateOptions {
         name: args.name.clone(),
@@ -49,13 +47,6 @@ fn create(repo: &Path, args: &CreateArgs, output: Output) -> Result<()> {
     let mut fields = details(&snapshot);
     fields.push(milliseconds(started));
     output.record(&fields)
-}
-
-/// The state a closed data directory would be opened at.
-fn view(storage: &Arc<dyn Storage>, data: &Path) -> Result<View> {
-    cairn_engine::check_dir(storage, data)?;
-    let (engine, _) = Engine::open(Arc::clone(storage), data, Options::default())?;
-    Ok(engine.view()?)
 }
 
 fn compression(asked: Option<CompressionArg>) -> Compression {

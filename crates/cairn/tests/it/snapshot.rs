@@ -102,6 +102,22 @@ fn creating_a_snapshot_changes_nothing_in_the_data() {
 }
 
 #[test]
+fn a_snapshot_of_a_stopped_server_keeps_settings_that_are_not_the_default() {
+    let place = Place { dir: tempfile::tempdir().unwrap() };
+    let config = place.path("cairn.yaml");
+    std::fs::write(&config, "events:\n  ctx_buffer_size: 7\nvectors:\n  distance_metric: dot\n").unwrap();
+    let server = Server::start_with(&place.path("data"), &["-c", config.to_str().unwrap()], &[]);
+    server.send("VECSET a 1 0\nEVENT c ADD a 100\n");
+    server.stop("TERM");
+    let before = json(&["check", &place.at("data")]);
+    let made = place.create("first");
+    assert_eq!(made["lsn"], before["lsn"]);
+    assert_eq!(json(&["check", &place.at("data")]), before);
+    ok(&["snapshot", "restore", "first", "--repo", &place.at("repo"), "--data", &place.at("restored")]);
+    assert_eq!(json(&["check", &place.at("restored")])["state_hash"], before["state_hash"]);
+}
+
+#[test]
 fn restoring_onto_data_is_refused() {
     let place = Place::new();
     place.create("first");
