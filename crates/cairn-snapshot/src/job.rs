@@ -32,8 +32,8 @@ impl Progress {
 /// How a piece of work is run: by how many threads, watched by whom, and stopped how.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
-    /// Threads that work, the caller's included; 0: one for each core. With 1, everything happens on the caller's thread,
-    /// in order.
+    /// Threads that work beside the caller's; 0: two for each core. With 1, everything happens on the caller's thread, in
+    /// order.
     pub threads: usize,
     /// Called after each file, from the thread that did it.
     pub progress: &'a (dyn Fn(Progress) + Sync),
@@ -108,12 +108,14 @@ impl Job<'_> {
 
     fn thread_count(&self) -> usize {
         match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            0 => THREADS_PER_CORE * std::thread::available_parallelism().map_or(1, NonZero::get),
             n => n,
         }
     }
 }
 
+/// While one thread waits for a disk, another hashes.
+const THREADS_PER_CORE: usize = 2;
 /// How much the threads of a job stand back behind others.
 const NICENESS: i32 = 10;
 
