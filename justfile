@@ -22,6 +22,7 @@ sample dir:
 
 # The figures of docs/benchmarks.md.
 bench *args:
+    cargo build --release
     cargo run --release -p cairn-bench -- {{args}}
 
 # Licences, banned crates and sources of all dependencies. Needs cargo-deny.
