@@ -75,7 +75,7 @@ impl Sequencer {
             match message {
                 Message::Write { writes, done } => self.write(writes, done, queue, &mut held),
                 Message::Close(answer) => {
-                    let result = self.close();
+                    let result = self.close(queue);
                     // The core and the lock go first: who was told "closed" may open the directory again.
                     drop(self.core);
                     self.shared.database.release();
@@ -175,7 +175,11 @@ impl Sequencer {
         });
         match spawned {
             Ok(handle) => self.checkpointing = Some(handle),
-            Err(e) => self.core.fail(format!("cannot start a thread for a checkpoint: {e}")),
+            Err(e) => {
+                let reason = format!("cannot start a thread for a checkpoint: {e}");
+                self.core.fail(reason.clone());
+                self.answer_checkpoint(Err(Error::Poisoned(reason)));
+            }
         }
     }
 
@@ -225,9 +229,15 @@ impl Sequencer {
         Ok(LoadReport { timeline: new, lsn: self.core.lsn(), counts })
     }
 
-    fn close(&mut self) -> Result<()> {
+    fn close(&mut self, queue: &Receiver<Message>) -> Result<()> {
         if let Some(handle) = self.checkpointing.take() {
             let _ = handle.join();
+            // Its result is in the queue now; without it, the last checkpoint could not be taken.
+            for message in queue.try_iter() {
+                if let Message::CheckpointDone(result) = message {
+                    self.end_checkpoint(*result);
+                }
+            }
         }
         self.answer_checkpoint(Err(Error::Closed));
         if self.core.failed().is_some() {

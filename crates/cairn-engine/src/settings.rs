@@ -107,6 +107,9 @@ impl Settings {
 
     /// The inverse of [`Settings::encode`], of exactly its bytes.
     pub fn decode(bytes: &[u8]) -> Result<Settings> {
+        if bytes.len() != Self::BYTES {
+            return Err(Error::Decode("settings of another length"));
+        }
         let mut d = Decoder::new(bytes);
         let flag = |byte: u8| match byte {
             0 => Ok(false),

@@ -168,3 +168,19 @@ fn replaced_vectors_do_not_pile_up() {
     engine.close().expect("closes");
     assert_eq!(hash(&open(&disk, &options()).view().expect("a view")), before);
 }
+
+#[test]
+fn a_close_beside_a_checkpoint_leaves_nothing_to_replay() {
+    let mut options = options();
+    // Every batch begins a checkpoint, so that one is being written when the engine is closed.
+    options.checkpoint_log_bytes = 1;
+    for round in 0..50 {
+        let disk = SimDisk::new(round);
+        let engine = open(&disk, &options);
+        engine.write(vec![vector("a", &[1.0])]);
+        engine.write(vec![vector("b", &[2.0])]);
+        engine.close().expect("closes");
+        let (engine, report) = Engine::open(storage(&disk), Path::new(DIR), options.clone()).expect("opens");
+        assert_eq!((report.replayed, engine.stats().counts.vectors), (0, 2), "round {round}");
+    }
+}
