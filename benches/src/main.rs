@@ -1,14 +1,16 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events` runs one part.
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|recovery` runs one part.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod events;
 mod files;
 mod load;
+mod log;
 mod machine;
+mod recovery;
 mod search;
 mod server;
 mod snapshots;
@@ -35,6 +37,12 @@ async fn main() -> Result<()> {
     }
     if wanted("events") {
         events::run().await?;
+    }
+    if wanted("log") {
+        log::run()?;
+    }
+    if wanted("recovery") {
+        recovery::run()?;
     }
     Ok(())
 }

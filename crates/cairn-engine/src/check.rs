@@ -1,14 +1,18 @@
 //! Checking a data directory: every byte of what it would be opened from, changing nothing.
 
 use crate::collection::{Collection, Counts};
-use crate::core::apply_record;
 use crate::error::{Error, Result};
+use crate::kept;
 use crate::layout::{DataDir, TimelineDir};
 use crate::loaded;
-use crate::timeline::{Timeline, read_current, read_database};
+use crate::manifest::Manifest;
+use crate::replay::{Until, apply_all, gap, log_config};
+use crate::timeline::{Timeline, read_began, read_current, read_database, read_ended};
 use crate::view::{Position, View};
-use cairn_disk::Storage;
-use cairn_log::{DatabaseId, Log, LogConfig, Lsn};
+use crate::wal_settings::WalSettings;
+use cairn_disk::{Storage, read_file};
+use cairn_log::{DatabaseId, Log, Lsn, TimelineId};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,13 +64,17 @@ pub fn view_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<(View, CheckRe
         );
         return Err(Error::Corrupt { path: timeline_dir.info(), what });
     }
+    WalSettings::read(&**storage, &data)?;
+    check_past(storage, &data, id)?;
     let loaded = loaded::load(&**storage, &timeline_dir)?;
     let checkpoint_lsn = loaded.position.lsn;
     let mut state = loaded.collection;
-    let (replayed, torn_bytes) = replay(storage, &timeline_dir, &timeline, checkpoint_lsn, &mut state)?;
+    let (replayed, torn_bytes, last_us) =
+        check_log(storage, &timeline_dir, &timeline, checkpoint_lsn, &mut state)?;
     let lsn = Lsn(checkpoint_lsn.0 + replayed);
     let counts = state.counts;
-    let position = Position { database, timeline: id, lsn, time_us: loaded.position.time_us };
+    let time_us = loaded.position.time_us.max(last_us);
+    let position = Position { database, timeline: id, lsn, time_us };
     let view = View { position, state: state.view() };
     let state_hash = view.state_hash();
     Ok((
@@ -75,17 +83,53 @@ pub fn view_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<(View, CheckRe
     ))
 }
 
-/// Reads the whole log without changing it, and applies what comes after the checkpoint.
-fn replay(
+/// Checks what going back would need: the older checkpoints of the live timeline, and all of every other one.
+fn check_past(storage: &Arc<dyn Storage>, data: &DataDir, live: TimelineId) -> Result<()> {
+    for entry in storage.list(&data.timelines())? {
+        let Ok(id) = entry.name.parse::<TimelineId>() else { continue };
+        let dir = data.timeline(id);
+        if storage.stat(&dir.info())?.is_none() {
+            // Never finished: the next open removes it.
+            continue;
+        }
+        let timeline = Timeline::read(&**storage, &dir)?;
+        read_began(&**storage, &dir)?;
+        read_ended(&**storage, &dir)?;
+        let mut checked = HashSet::new();
+        for lsn in kept::listed(&**storage, &dir)? {
+            let path = dir.checkpoint(lsn);
+            let manifest = Manifest::decode(&path, &read_file(&**storage, &path, kept::MANIFEST_BYTES_MAX)?)?;
+            for file in &manifest.files {
+                if checked.insert(file.name.clone()) {
+                    loaded::read_file_of(&**storage, &dir, file)?;
+                }
+            }
+        }
+        if id != live
+            && let Some(wal) = timeline.wal_dir(&dir)
+            && storage.stat(&wal)?.is_some()
+        {
+            let config = log_config(&wal, &timeline, 64 << 20, i64::MIN);
+            let inspection = Log::inspect(Arc::clone(storage), config)?;
+            if let Some(damage) = inspection.damage.into_iter().next() {
+                return Err(damage.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the whole log without changing it, and applies what comes after the checkpoint: how many records, the bytes of
+/// a torn end, the last one's time.
+fn check_log(
     storage: &Arc<dyn Storage>,
     dir: &TimelineDir,
     timeline: &Timeline,
     from: Lsn,
     state: &mut Collection,
-) -> Result<(u64, u64)> {
-    let wal = dir.wal();
-    let mut config = LogConfig::new(&wal, timeline.database, timeline.id);
-    config.start = timeline.fork_lsn.0 + 1;
+) -> Result<(u64, u64, i64)> {
+    let Some(wal) = timeline.wal_dir(dir) else { return Ok((0, 0, i64::MIN)) };
+    let config = log_config(&wal, timeline, 64 << 20, i64::MIN);
     let inspection = Log::inspect(Arc::clone(storage), config.clone())?;
     if let Some(damage) = inspection.damage.into_iter().next() {
         return Err(damage.into());
@@ -93,21 +137,9 @@ fn replay(
     let first = from.0 + 1;
     let base = inspection.first_offset.unwrap_or(inspection.next_offset);
     if base > first || inspection.next_offset < first {
-        return Err(gap_error(&wal, first, base));
+        return Err(gap(&wal, first, base, inspection.next_offset));
     }
-    let mut next = first;
-    let mut reader = Log::read_only(Arc::clone(storage), config, first)?;
-    while let Some(record) = reader.next_ref() {
-        let record = record?;
-        apply_record(&wal, record.offset, record.value, state)?;
-        next = record.offset + 1;
-    }
-    Ok((next - first, inspection.torn.map_or(0, |torn| torn.bytes)))
-}
-
-fn gap_error(wal: &Path, expected: u64, actual: u64) -> Error {
-    Error::Corrupt {
-        path: wal.to_owned(),
-        what: format!("a gap in the log: expected LSN {expected}, got {actual}"),
-    }
+    let reader = Log::read_only(Arc::clone(storage), config, first)?;
+    let done = apply_all(reader, &wal, inspection.next_offset - first, Until::End, state, None)?;
+    Ok((done.records, inspection.torn.map_or(0, |torn| torn.bytes), done.last_us))
 }

@@ -3,13 +3,14 @@
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::image::{ImageFile, TreeVisitor, for_each_tree};
-use crate::layout::{TimelineDir, checkpoint_lsn, pages_name, segment_name};
+use crate::kept::KeptCheckpoint;
+use crate::layout::{TimelineDir, pages_name, segment_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file;
 use crate::tree::{Page, PageRef, Tree};
 use crate::view::View;
 use cairn_disk::{Storage, atomic_replace, write_new};
-use cairn_log::Lsn;
+use cairn_log::{Log, Lsn};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -110,11 +111,13 @@ pub(crate) struct CheckpointJob {
     pub view: View,
     pub dirty: BTreeSet<PageId>,
     pub stored: Stored,
+    /// The log must hold every record of the checkpoint durably before it is published; `None`: there is none.
+    pub log: Option<Arc<Log>>,
 }
 
 /// A finished job: what is stored now, or why not, and then which pages are still to be written.
 pub(crate) struct CheckpointDone {
-    pub result: Result<CheckpointReport>,
+    pub result: Result<(CheckpointReport, KeptCheckpoint)>,
     pub dirty: BTreeSet<PageId>,
     pub stored: Stored,
 }
@@ -124,7 +127,7 @@ impl CheckpointJob {
     pub fn run(self) -> CheckpointDone {
         let mut stored = self.stored.clone();
         match self.write(&mut stored) {
-            Ok(report) => CheckpointDone { result: Ok(report), dirty: BTreeSet::new(), stored },
+            Ok(done) => CheckpointDone { result: Ok(done), dirty: BTreeSet::new(), stored },
             Err(e) => {
                 // Files already written are in the way of the next try's numbers: skip them.
                 let mut old = self.stored;
@@ -134,7 +137,10 @@ impl CheckpointJob {
         }
     }
 
-    fn write(&self, stored: &mut Stored) -> Result<CheckpointReport> {
+    fn write(&self, stored: &mut Stored) -> Result<(CheckpointReport, KeptCheckpoint)> {
+        if let Some(log) = &self.log {
+            log.sync()?;
+        }
         let mut report = CheckpointReport { lsn: self.view.lsn(), bytes: 0, pages: 0, segments: 0 };
         self.write_segments(stored, &mut report)?;
         self.write_pages(stored, &mut report)?;
@@ -146,8 +152,9 @@ impl CheckpointJob {
         let manifest = Manifest::new(self.view.position, &self.view.state, files).encode()?;
         atomic_replace(&*self.storage, &self.dir.checkpoint(report.lsn), &manifest)?;
         report.bytes += manifest.len() as u64;
-        remove_leftovers(&*self.storage, &self.dir, report.lsn, &stored.names())?;
-        Ok(report)
+        let kept =
+            KeptCheckpoint { lsn: report.lsn, time_us: self.view.position.time_us, files: stored.names() };
+        Ok((report, kept))
     }
 
     fn write_segments(&self, stored: &mut Stored, report: &mut CheckpointReport) -> Result<()> {
@@ -201,29 +208,6 @@ impl CheckpointJob {
         write_new(&*self.storage, &path, &bytes)?;
         Ok(FileRef::of(&name, &bytes))
     }
-}
-
-/// Removes what the newest checkpoint does not name: older checkpoints, and files of unfinished ones.
-pub(crate) fn remove_leftovers(
-    storage: &dyn Storage,
-    dir: &TimelineDir,
-    newest: Lsn,
-    named: &HashSet<String>,
-) -> Result<()> {
-    for entry in storage.list(&dir.checkpoints())? {
-        if checkpoint_lsn(&entry.name) != Some(newest) {
-            storage.remove(&dir.checkpoints().join(&entry.name))?;
-        }
-    }
-    for sub in dir.image_dirs() {
-        let prefix = sub.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        for entry in storage.list(&sub)? {
-            if !named.contains(&format!("{prefix}/{}", entry.name)) {
-                storage.remove(&sub.join(&entry.name))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 struct Pages<'a> {

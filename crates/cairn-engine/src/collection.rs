@@ -95,20 +95,30 @@ impl Collection {
                 Ok(())
             }
             Mutation::Settings(settings) => self.set_settings(settings),
+            Mutation::VectorElided { id, dimension } => {
+                self.fix_dimension(dimension)?;
+                self.intern_item(&id);
+                Ok(())
+            }
         }
     }
 
     /// Sets an item's vector; the first fixes the dimension.
     pub fn set_vector(&mut self, id: &str, vector: &[f32]) -> Result<()> {
-        let dimension = u32::try_from(vector.len()).unwrap_or(u32::MAX);
+        self.fix_dimension(u32::try_from(vector.len()).unwrap_or(u32::MAX))?;
+        let item = self.intern_item(id);
+        self.counts.vectors += u64::from(self.vectors.set(&mut self.places, item, vector));
+        Ok(())
+    }
+
+    /// Refuses another dimension than that in force; the first is in force from then on.
+    fn fix_dimension(&mut self, dimension: u32) -> Result<()> {
         if self.vectors.dimension == 0 {
             self.vectors.dimension = dimension;
         }
         if dimension == 0 || dimension != self.vectors.dimension {
             return Err(Error::Decode("a vector of another dimension"));
         }
-        let item = self.intern_item(id);
-        self.counts.vectors += u64::from(self.vectors.set(&mut self.places, item, vector));
         Ok(())
     }
 

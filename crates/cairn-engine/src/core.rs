@@ -1,22 +1,26 @@
 //! The core: the sequencer's synchronous state machine. Threads are a shell around it, so it runs on `SimDisk` too.
 
+use crate::backlog::Backlog;
 use crate::checkpoint::{CheckpointDone, CheckpointJob, CheckpointReport, Stored, mark_dirty, take_dirty};
 use crate::collection::Collection;
 use crate::decide::Decider;
 use crate::error::{Error, Result};
+use crate::kept::{Keep, KeptCheckpoint, KeptCheckpoints};
 use crate::layout::TimelineDir;
 use crate::loaded;
 use crate::mutation::Mutation;
+use crate::replay::{self, Lost, Until};
 use crate::settings::{Options, Settings};
 use crate::timeline::Timeline;
 use crate::view::{Position, View};
+use crate::wal_settings::WalSettings;
 use crate::write::Write;
 use cairn_disk::Storage;
-use cairn_log::{Entry, Log, LogConfig, Lsn};
+use cairn_log::{Entry, Log, Lsn, SyncMode};
 use parking_lot::RwLock;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Mutations applied under one lock, so that readers wait a moment at most.
 const APPLY_AT_ONCE: usize = 64;
@@ -28,6 +32,10 @@ pub(crate) struct Live {
     pub collection: RwLock<Collection>,
     lsn: AtomicU64,
     pub timeline: Timeline,
+    /// The write-ahead log; `None`: this timeline has none, or is only read.
+    pub log: Option<Arc<Log>>,
+    /// Every record up to this LSN is in the archive; what is later may not be dropped while one is kept.
+    pub archived: AtomicU64,
 }
 
 impl Live {
@@ -59,6 +67,12 @@ pub struct OpenReport {
     pub replayed: u64,
     /// Bytes of a torn end that were cut from the log: nothing in them was acknowledged.
     pub cut_bytes: u64,
+    /// Bytes of log records that were replayed.
+    pub replayed_bytes: u64,
+    /// How long the replay took, by the engine's clock.
+    pub replay_time: Duration,
+    /// What may be lost, when writes were acknowledged before they were durable and the last stop was not orderly.
+    pub lost: Option<Lost>,
 }
 
 /// One timeline, open for writing. All of it is synchronous: [`Core::step`] decides, logs, syncs, applies and answers.
@@ -66,14 +80,20 @@ pub struct Core {
     storage: Arc<dyn Storage>,
     dir: TimelineDir,
     options: Options,
-    log: Log,
+    wal: WalSettings,
+    /// Held shared by whoever reads the past.
+    past: Arc<RwLock<()>>,
     live: Arc<Live>,
     lsn: Lsn,
+    /// The time of the last record or checkpoint: times never go back, whatever the clock does.
+    last_us: i64,
     /// `None` while a checkpoint is being written beside the core.
     stored: Option<Stored>,
-    checkpoint_lsn: Lsn,
+    kept: KeptCheckpoints,
     log_bytes: u64,
+    backlog: Backlog,
     failed: Option<String>,
+    read_only: Option<String>,
     pending: Vec<Mutation>,
     prune_next: u32,
 }
@@ -91,32 +111,68 @@ impl Core {
         dir: TimelineDir,
         timeline: Timeline,
         options: Options,
+        wal: WalSettings,
         adopt: Adopt,
+        past: Arc<RwLock<()>>,
     ) -> Result<(Core, OpenReport)> {
         let loaded = loaded::load(&*storage, &dir)?;
-        let names = loaded.stored.names();
-        crate::checkpoint::remove_leftovers(&*storage, &dir, loaded.position.lsn, &names)?;
-        let (log, recovered) = Log::open(Arc::clone(&storage), log_config(&dir, &timeline, &options))?;
+        let from = loaded.position.lsn;
+        let newest =
+            KeptCheckpoint { lsn: from, time_us: loaded.position.time_us, files: loaded.stored.names() };
+        let kept = KeptCheckpoints::read(&*storage, &dir, newest)?;
+        kept.remove_others(&*storage, &dir)?;
         let mut collection = loaded.collection;
         collection.vectors.segment_bytes = options.vector_segment_bytes;
-        let from = loaded.position.lsn;
-        let replayed = replay(&log, &dir.wal(), from, &mut collection)?;
-        let lsn = Lsn(from.0 + replayed);
-        let cut_bytes = recovered.cut.map_or(0, |cut| cut.bytes);
-        let report =
-            OpenReport { timeline: timeline.clone(), lsn, checkpoint_lsn: from, replayed, cut_bytes };
-        let live = Live { collection: RwLock::new(collection), lsn: AtomicU64::new(lsn.0), timeline };
+        let started_us = options.clock.now_us();
+        let (mut lsn, mut last_us, mut replayed_bytes, mut cut_bytes) = (from, loaded.position.time_us, 0, 0);
+        let mut log = None;
+        if let Some(wal_dir) = timeline.wal_dir(&dir) {
+            let config = replay::log_config(&wal_dir, &timeline, wal.segment_bytes, last_us);
+            let (opened, recovered) = Log::open(Arc::clone(&storage), config)?;
+            let progress = options.progress.clone();
+            let done =
+                replay::replay(&opened, &wal_dir, from, Until::End, &mut collection, progress.as_deref())?;
+            lsn = Lsn(from.0 + done.records);
+            last_us = last_us.max(done.last_us);
+            replayed_bytes = done.bytes;
+            cut_bytes = recovered.cut.map_or(0, |cut| cut.bytes);
+            log = Some(Arc::new(opened));
+        }
+        let replayed = lsn.0 - from.0;
+        let spent_us = options.clock.now_us().saturating_sub(started_us);
+        let unclean = replayed > 0 || cut_bytes > 0;
+        let report = OpenReport {
+            timeline: timeline.clone(),
+            lsn,
+            checkpoint_lsn: from,
+            replayed,
+            cut_bytes,
+            replayed_bytes,
+            replay_time: Duration::from_micros(u64::try_from(spent_us).unwrap_or(0)),
+            lost: Lost::after(unclean, &wal, lsn, last_us),
+        };
+        let live = Live {
+            collection: RwLock::new(collection),
+            lsn: AtomicU64::new(lsn.0),
+            timeline,
+            log,
+            archived: AtomicU64::new(0),
+        };
         let mut core = Core {
             storage,
             dir,
+            backlog: Backlog::new(options.archive),
             options,
-            log,
+            wal,
+            past,
             live: Arc::new(live),
             lsn,
+            last_us,
             stored: Some(loaded.stored),
-            checkpoint_lsn: from,
+            kept,
             log_bytes: 0,
             failed: None,
+            read_only: None,
             pending: Vec::new(),
             prune_next: 0,
         };
@@ -124,6 +180,43 @@ impl Core {
             core.adopt_settings()?;
         }
         Ok((core, report))
+    }
+
+    /// A core that only answers: of a state of the past. Nothing is written through it.
+    pub(crate) fn read_only(
+        storage: Arc<dyn Storage>,
+        dir: TimelineDir,
+        timeline: Timeline,
+        options: Options,
+        state: (Collection, Position),
+        reason: String,
+    ) -> Core {
+        let (collection, Position { lsn, time_us, .. }) = state;
+        let live = Live {
+            collection: RwLock::new(collection),
+            lsn: AtomicU64::new(lsn.0),
+            timeline,
+            log: None,
+            archived: AtomicU64::new(0),
+        };
+        Core {
+            storage,
+            dir,
+            backlog: Backlog::new(None),
+            options,
+            wal: WalSettings { enabled: false, ..WalSettings::default() },
+            past: Arc::default(),
+            live: Arc::new(live),
+            lsn,
+            last_us: time_us,
+            stored: None,
+            kept: KeptCheckpoints::default(),
+            log_bytes: 0,
+            failed: None,
+            read_only: Some(reason),
+            pending: Vec::new(),
+            prune_next: 0,
+        }
     }
 
     /// Logs the configured settings when the stored ones differ.
@@ -148,10 +241,10 @@ impl Core {
     /// Decides, logs, syncs and applies a batch; the answer of each write is its LSN or why it was refused. When this
     /// returns, every write with an LSN is durable and applied.
     pub fn step(&mut self, writes: Vec<Write>) -> Vec<Result<Lsn>> {
-        if let Some(reason) = &self.failed {
-            return writes.iter().map(|_| Err(Error::Poisoned(reason.clone()))).collect();
+        if let Err(refused) = self.writable() {
+            return writes.iter().map(|_| Err(refused.clone())).collect();
         }
-        let now_us = self.options.clock.now_us();
+        let now_us = self.now_us();
         let mut batch = std::mem::take(&mut self.pending);
         let system = batch.len();
         let mut answers = Vec::with_capacity(writes.len());
@@ -176,33 +269,62 @@ impl Core {
         answers
     }
 
-    /// Logs and applies what is pending.
-    fn flush(&mut self) -> Result<()> {
+    /// Why no write is taken, if none is.
+    fn writable(&mut self) -> Result<()> {
+        if let Some(reason) = &self.read_only {
+            return Err(Error::ReadOnly(reason.clone()));
+        }
         if let Some(reason) = &self.failed {
             return Err(Error::Poisoned(reason.clone()));
         }
+        match &self.live.log {
+            Some(log) => self.backlog.admit(log, self.live.archived.load(Ordering::Acquire)),
+            None => Ok(()),
+        }
+    }
+
+    /// The clock's time, but never one before the last record's.
+    fn now_us(&self) -> i64 {
+        self.options.clock.now_us().max(self.last_us)
+    }
+
+    /// Logs and applies what is pending.
+    fn flush(&mut self) -> Result<()> {
+        self.writable()?;
         let batch = std::mem::take(&mut self.pending);
-        self.commit(batch, self.options.clock.now_us())
+        self.commit(batch, self.now_us())
+    }
+
+    /// Logs and applies records that were logged before, with their own times: they follow what is applied.
+    pub(crate) fn replay_records(&mut self, records: Vec<(Mutation, i64)>) -> Result<()> {
+        self.writable()?;
+        for (mutation, time_us) in records {
+            self.commit(vec![mutation], time_us.max(self.last_us))?;
+        }
+        Ok(())
     }
 
     fn commit(&mut self, batch: Vec<Mutation>, now_us: i64) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        if let Err(e) = self.log_batch(&batch, now_us) {
-            if let Some(reason) = self.log.poisoned() {
+        if let Some(log) = self.live.log.clone()
+            && let Err(e) = self.log_batch(&log, &batch, now_us)
+        {
+            if let Some(reason) = log.poisoned() {
                 self.failed = Some(reason.to_string());
             }
             return Err(e);
         }
+        self.last_us = now_us;
         self.apply(batch)
     }
 
-    fn log_batch(&mut self, batch: &[Mutation], now_us: i64) -> Result<()> {
+    fn log_batch(&mut self, log: &Log, batch: &[Mutation], now_us: i64) -> Result<()> {
         let mut bytes = Vec::new();
         let mut ends = Vec::with_capacity(batch.len());
         for mutation in batch {
-            mutation.encode(&mut bytes);
+            mutation.encode_for_log(self.wal.include_vectors, &mut bytes);
             ends.push(bytes.len());
         }
         let mut start = 0;
@@ -211,13 +333,23 @@ impl Core {
             Entry { timestamp_us: now_us, key: None, value }
         };
         let entries: Vec<Entry<'_>> = ends.into_iter().map(entry).collect();
-        let offsets = self.log.append(&entries)?;
+        let offsets = log.append(&entries)?;
         if offsets != (self.lsn.0 + 1..self.lsn.0 + 1 + batch.len() as u64) {
             self.failed = Some(format!("the log gave LSNs {offsets:?} after {}", self.lsn));
             return Err(Error::Bug(format!("the log gave LSNs {offsets:?} after {}", self.lsn)));
         }
-        self.log.commit(offsets.end - 1)?;
+        if self.wal.sync == SyncMode::Fsync {
+            log.commit(offsets.end - 1)?;
+        }
         self.log_bytes += bytes.len() as u64;
+        self.backlog.appended(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Makes everything acknowledged durable. With [`SyncMode::Fsync`] it is already.
+    pub fn sync(&mut self) -> Result<()> {
+        let Some(log) = &self.live.log else { return Ok(()) };
+        log.sync().inspect_err(|e| self.failed = Some(e.to_string()))?;
         Ok(())
     }
 
@@ -266,37 +398,64 @@ impl Core {
 
     fn position(&self) -> Position {
         let timeline = &self.live.timeline;
-        let time_us = self.options.clock.now_us();
-        Position { database: timeline.database, timeline: timeline.id, lsn: self.lsn, time_us }
+        Position { database: timeline.database, timeline: timeline.id, lsn: self.lsn, time_us: self.now_us() }
     }
 
     /// Whether enough was logged since the last checkpoint for another.
     pub(crate) fn wants_checkpoint(&self) -> bool {
-        self.log_bytes >= self.options.checkpoint_log_bytes && self.stored.is_some() && self.failed.is_none()
+        let enough = self.log_bytes >= self.options.checkpoint_log_bytes || self.backlog.wants_checkpoint();
+        enough && self.stored.is_some() && self.failed.is_none() && self.lsn != self.checkpoint_lsn()
     }
 
     /// Starts a checkpoint: what [`CheckpointJob::run`] does may run beside further steps. `None` when one is being
     /// written, or nothing changed since the last.
     pub(crate) fn begin_checkpoint(&mut self) -> Option<CheckpointJob> {
-        if self.lsn == self.checkpoint_lsn {
+        if self.lsn == self.checkpoint_lsn() {
             return None;
         }
         let stored = self.stored.take()?;
         self.log_bytes = 0;
+        let position = self.position();
+        // No later record is earlier than the checkpoint.
+        self.last_us = position.time_us;
         let mut state = self.live.collection.write();
         let dirty = take_dirty(&mut state);
-        let view = View { position: self.position(), state: state.view() };
-        Some(CheckpointJob { storage: Arc::clone(&self.storage), dir: self.dir.clone(), view, dirty, stored })
+        let view = View { position, state: state.view() };
+        let (storage, dir, log) = (Arc::clone(&self.storage), self.dir.clone(), self.live.log.clone());
+        Some(CheckpointJob { storage, dir, view, dirty, stored, log })
     }
 
-    /// Ends a checkpoint; after a successful one, log before it is dropped.
+    /// Ends a checkpoint; after a successful one, what retention no longer asks for is dropped.
     pub(crate) fn finish_checkpoint(&mut self, done: CheckpointDone) -> Result<CheckpointReport> {
         self.stored = Some(done.stored);
         mark_dirty(&mut self.live.collection.write(), &done.dirty);
-        let report = done.result?;
-        self.checkpoint_lsn = report.lsn;
-        self.log.remove_before(report.lsn.0 + 1)?;
+        let (report, kept) = done.result?;
+        self.kept.0.push(kept);
+        self.drop_unneeded()?;
         Ok(report)
+    }
+
+    /// Drops the checkpoints, files and log segments that neither opening nor retention nor the archive needs.
+    pub(crate) fn drop_unneeded(&mut self) -> Result<()> {
+        if self.read_only.is_some() || self.stored.is_none() {
+            return Ok(());
+        }
+        // While the past is read, everything stays; the next time drops it.
+        let Some(_nobody_reads) = self.past.try_write() else { return Ok(()) };
+        let log = self.live.log.clone();
+        let archived = self.live.archived.load(Ordering::Acquire);
+        let gives_way = self.backlog.gives_way(log.as_deref(), archived);
+        let keep = match gives_way {
+            true => Keep::PRESENT,
+            false => Keep::of(&self.wal, &self.options, self.now_us()),
+        };
+        self.kept.thin(keep, log.as_deref());
+        self.kept.remove_others(&*self.storage, &self.dir)?;
+        let (Some(log), Some(oldest)) = (log, self.kept.oldest()) else { return Ok(()) };
+        let needed = oldest.lsn.0 + 1;
+        let waits = self.backlog.is_on() && !gives_way;
+        log.remove_before(if waits { needed.min(archived + 1) } else { needed })?;
+        Ok(())
     }
 
     /// Takes a checkpoint now, in this thread. `None` when nothing changed since the last.
@@ -320,7 +479,31 @@ impl Core {
     }
 
     pub(crate) fn checkpoint_lsn(&self) -> Lsn {
-        self.checkpoint_lsn
+        self.kept.0.last().map_or(Lsn(0), |newest| newest.lsn)
+    }
+
+    /// The oldest point that its own checkpoints and log bring back: its LSN and time.
+    pub(crate) fn reaches_back_to(&self) -> Option<(Lsn, i64)> {
+        self.kept.oldest().map(|oldest| (oldest.lsn, oldest.time_us))
+    }
+
+    /// How its log is kept.
+    pub(crate) fn wal(&self) -> &WalSettings {
+        &self.wal
+    }
+
+    /// Changes how its log is kept, where that takes no new timeline.
+    pub(crate) fn set_wal(&mut self, wal: WalSettings) -> Result<()> {
+        if wal.sync == SyncMode::Fsync {
+            self.sync()?;
+        }
+        self.wal = wal;
+        self.drop_unneeded()
+    }
+
+    /// Whether it only answers.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only.is_some()
     }
 
     /// Bytes of mutations logged since the last checkpoint began.
@@ -348,43 +531,5 @@ fn check_dimension(wanted: &Settings, state: &Collection) -> Result<()> {
         );
         return Err(Error::Input(message));
     }
-    Ok(())
-}
-
-/// The configuration of a timeline's write-ahead log.
-pub(crate) fn log_config(dir: &TimelineDir, timeline: &Timeline, options: &Options) -> LogConfig {
-    let mut config = LogConfig::new(dir.wal(), timeline.database, timeline.id);
-    config.start = timeline.fork_lsn.0 + 1;
-    config.segment_bytes = options.log_segment_bytes;
-    config
-}
-
-/// Applies the log's records after `from`. Refuses a gap.
-fn replay(log: &Log, wal: &Path, from: Lsn, state: &mut Collection) -> Result<u64> {
-    let first = from.0 + 1;
-    if log.base_offset() > first || log.next_offset() < first {
-        let what = format!(
-            "the log holds LSNs {} to {}, the checkpoint needs those from {first} on: a gap",
-            log.base_offset(),
-            log.next_offset().saturating_sub(1)
-        );
-        return Err(Error::Corrupt { path: wal.to_owned(), what });
-    }
-    let mut reader = log.read(first)?;
-    let mut replayed = 0;
-    while let Some(record) = reader.next_ref() {
-        let record = record?;
-        apply_record(wal, record.offset, record.value, state)?;
-        replayed += 1;
-    }
-    Ok(replayed)
-}
-
-/// Decodes and applies one record's value.
-pub(crate) fn apply_record(wal: &Path, lsn: u64, value: Option<&[u8]>, state: &mut Collection) -> Result<()> {
-    let damaged = |e: Error| Error::Corrupt { path: wal.to_owned(), what: format!("record {lsn}: {e}") };
-    let value = value.ok_or_else(|| damaged(Error::Decode("it has no value")))?;
-    state.apply(Mutation::decode(value).map_err(damaged)?).map_err(damaged)?;
-    state.overfull.clear();
     Ok(())
 }

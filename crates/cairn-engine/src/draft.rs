@@ -3,9 +3,13 @@
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::layout::{DataDir, TimelineDir, check_image_name};
+use crate::loaded;
 use crate::manifest::{FileRef, Manifest};
-use crate::timeline::{Timeline, write_current, write_database};
-use crate::view::Position;
+use crate::mutation::Mutation;
+use crate::settings::Options;
+use crate::target::Target;
+use crate::timeline::{LogPlace, Timeline, write_current, write_database};
+use crate::view::{Position, View};
 use cairn_disk::{FileType, Storage, atomic_replace, parent_dir, write_new};
 use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::Mutex;
@@ -62,6 +66,7 @@ impl TimelineDraft {
         database: DatabaseId,
         now_us: i64,
         reason: &str,
+        log: LogPlace,
     ) -> Result<Timeline> {
         let name = Path::new("manifest");
         let mut manifest = Manifest::decode(name, manifest)?;
@@ -81,6 +86,7 @@ impl TimelineDraft {
             fork_lsn: origin.lsn,
             created_us: now_us,
             reason: reason.to_owned(),
+            log,
         };
         timeline.write(storage, &self.dir)?;
         storage.sync_dir(parent_dir(&self.dir.0))?;
@@ -123,6 +129,8 @@ pub struct RestoreReport {
     pub lsn: Lsn,
     /// The database.
     pub database: DatabaseId,
+    /// The timeline of the restored state: the LSN is one of its.
+    pub origin: TimelineId,
 }
 
 /// Builds a whole data directory from image files: `fill` puts them into the draft and returns the manifest's bytes.
@@ -150,6 +158,98 @@ pub fn restore_dir<E: From<Error>>(
             Err(e)
         }
     }
+}
+
+/// As [`restore_dir`], and then the log's records after the restored state are applied, up to a point: `records` brings those
+/// that follow the position it is told, in order and without a gap. The restored directory stands exactly there.
+pub fn restore_dir_at<E: From<Error>>(
+    storage: &Arc<dyn Storage>,
+    target: &Path,
+    options: &Options,
+    reason: &str,
+    until: Target,
+    fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+    records: impl FnOnce(Position) -> Result<Records<E>, E>,
+) -> Result<RestoreReport, E> {
+    require_empty(&**storage, target)?;
+    let building = building_path(target)?;
+    storage.remove_dir_all(&building).map_err(Error::from)?;
+    let now_us = options.clock.now_us();
+    let built = build(storage, &building, now_us, reason, fill)
+        .and_then(|base| roll_forward(storage, &building, options, reason, until, &base, records));
+    match built {
+        Ok(report) => {
+            put_in_place(&**storage, &building, target)?;
+            Ok(report)
+        }
+        Err(e) => {
+            let _ = storage.remove_dir_all(&building);
+            Err(e)
+        }
+    }
+}
+
+/// Records of a log, in order.
+pub type Records<E> = Box<dyn Iterator<Item = Result<cairn_log::Record, E>>>;
+
+/// Applies records to the state that `base` is, and puts a timeline with the result in its place.
+fn roll_forward<E: From<Error>>(
+    storage: &Arc<dyn Storage>,
+    dir: &Path,
+    options: &Options,
+    reason: &str,
+    until: Target,
+    base: &RestoreReport,
+    records: impl FnOnce(Position) -> Result<Records<E>, E>,
+) -> Result<RestoreReport, E> {
+    let data = DataDir(dir.to_owned());
+    let base_dir = data.timeline(base.timeline);
+    let loaded = loaded::load(&**storage, &base_dir)?;
+    let mut state = loaded.collection;
+    // Its LSNs are those of the timeline that the snapshot was taken on.
+    let origin = base.origin;
+    let mut position = Position { timeline: origin, ..loaded.position };
+    for record in records(position)? {
+        let record = record?;
+        let past = match until {
+            Target::Latest => false,
+            Target::Lsn(lsn) => record.offset > lsn.0,
+            Target::Time(us) => record.timestamp_us > us,
+        };
+        if past {
+            break;
+        }
+        if record.offset != position.lsn.0 + 1 {
+            let (expected, got) = (position.lsn.0 + 1, record.offset);
+            let message = format!("the archived log goes on at LSN {got}, expected {expected}: a gap");
+            return Err(Error::Input(message).into());
+        }
+        let damaged = |e: Error| Error::Corrupt {
+            path: dir.to_owned(),
+            what: format!("archived record {}: {e}", record.offset),
+        };
+        let value = record.value.as_deref().ok_or(Error::Decode("it has no value")).map_err(damaged)?;
+        let mutation = Mutation::decode(value).map_err(damaged)?;
+        state.apply(mutation).map_err(damaged)?;
+        state.overfull.clear();
+        position.lsn = Lsn(record.offset);
+        position.time_us = position.time_us.max(record.timestamp_us);
+    }
+    if let Target::Lsn(wanted) = until
+        && position.lsn != wanted
+    {
+        let message = format!("the archived log ends at LSN {}, before {wanted}", position.lsn);
+        return Err(Error::NotFound(message).into());
+    }
+    let view = View { position, state: state.view() };
+    let draft = TimelineDraft::create(Arc::clone(storage), &data, TimelineId::random())?;
+    let manifest = draft.put_image(view.into_image())?;
+    let now_us = options.clock.now_us();
+    let timeline = draft.finish(&manifest, base.database, now_us, reason, LogPlace::Inside)?;
+    write_current(&**storage, &data, timeline.id)?;
+    storage.remove_dir_all(&base_dir.0).map_err(Error::from)?;
+    storage.sync_dir(&data.timelines()).map_err(Error::from)?;
+    Ok(RestoreReport { timeline: timeline.id, lsn: position.lsn, database: base.database, origin })
 }
 
 fn require_empty(storage: &dyn Storage, target: &Path) -> Result<()> {
@@ -184,12 +284,13 @@ fn build<E: From<Error>>(
     storage.create_dir_all(&data.timelines()).map_err(Error::from)?;
     let draft = TimelineDraft::create(Arc::clone(storage), &data, TimelineId::random())?;
     let manifest = fill(&draft)?;
-    let database = Manifest::decode(Path::new("manifest"), &manifest)?.position()?.database;
-    let timeline = draft.finish(&manifest, database, now_us, reason)?;
+    let Position { database, timeline: origin, .. } =
+        Manifest::decode(Path::new("manifest"), &manifest)?.position()?;
+    let timeline = draft.finish(&manifest, database, now_us, reason, LogPlace::Inside)?;
     write_database(&**storage, &data, database)?;
     write_current(&**storage, &data, timeline.id)?;
     storage.sync_dir(dir).map_err(Error::from)?;
-    Ok(RestoreReport { timeline: timeline.id, lsn: timeline.fork_lsn, database })
+    Ok(RestoreReport { timeline: timeline.id, lsn: timeline.fork_lsn, database, origin })
 }
 
 fn put_in_place(storage: &dyn Storage, building: &Path, target: &Path) -> Result<()> {

@@ -6,16 +6,20 @@ use crate::core::{Adopt, Core, Live, OpenReport};
 use crate::database::Database;
 use crate::draft::TimelineDraft;
 use crate::error::{Error, Result};
+use crate::history::Point;
 use crate::sequencer::{Message, Sequencer};
 use crate::settings::Options;
 use crate::timeline::Timeline;
 use crate::view::View;
+use crate::wal_settings::WalSettings;
+use crate::wal_sync::WalSync;
 use crate::write::Write;
 use cairn_disk::Storage;
 use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
@@ -29,8 +33,18 @@ pub struct Stats {
     pub database: DatabaseId,
     /// The live timeline.
     pub timeline: Timeline,
-    /// The last record applied; it is durable.
+    /// The last record applied.
     pub lsn: Lsn,
+    /// The last record that is durable. Without a write-ahead log, that of the newest checkpoint.
+    pub durable_lsn: Lsn,
+    /// Every record up to here is in the archive, as far as this process knows.
+    pub archived_lsn: Lsn,
+    /// Bytes of log that wait for the archive, whole segments.
+    pub archive_backlog_bytes: u64,
+    /// Bytes of the segments that the write-ahead log consists of.
+    pub wal_bytes: u64,
+    /// How many segments these are.
+    pub wal_segments: usize,
     /// How much there is.
     pub counts: Counts,
     /// The dimension of vectors; 0: none yet.
@@ -56,6 +70,12 @@ pub struct Status {
     pub loading: Option<String>,
     /// Why the last checkpoint failed.
     pub checkpoint_error: Option<String>,
+    /// How the write-ahead log is kept.
+    pub wal: WalSettings,
+    /// The oldest point of the live timeline that can be had back.
+    pub reaches_back_to: Option<Point>,
+    /// The state only answers: it is one of the past.
+    pub read_only: bool,
 }
 
 /// What [`Engine::load`] did.
@@ -77,8 +97,10 @@ pub(crate) struct Shared {
     pub status: Mutex<Status>,
 }
 
-struct Inner {
-    shared: Arc<Shared>,
+pub(crate) struct Inner {
+    pub shared: Arc<Shared>,
+    /// Syncs the log now and then, when that is its mode.
+    syncer: Mutex<Option<WalSync>>,
     messages: Sender<Message>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -86,7 +108,7 @@ struct Inner {
 /// An open database. Cheap to clone; the last one dropped closes it, with a checkpoint.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -100,6 +122,22 @@ impl Engine {
     /// unacknowledged end of the log is cut and reported; damage anywhere else is an error.
     pub fn open(storage: Arc<dyn Storage>, dir: &Path, options: Options) -> Result<(Engine, OpenReport)> {
         let (database, core, report) = Database::open(storage, dir, &options)?;
+        Ok((Engine::start(database, core, options)?, report))
+    }
+
+    /// As [`Engine::open`], with the settings that the database was last used with, and only where there is one: for tools
+    /// that work on a directory and should leave its settings as they are.
+    pub fn open_as_stored(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        options: Options,
+    ) -> Result<(Engine, OpenReport)> {
+        let (database, core, report) = Database::open_adopting(storage, dir, &options, Adopt::Stored)?;
+        Ok((Engine::start(database, core, options)?, report))
+    }
+
+    /// Starts the threads around a core.
+    pub(crate) fn start(database: Database, core: Core, options: Options) -> Result<Engine> {
         let shared = Arc::new(Shared {
             database,
             options,
@@ -111,8 +149,9 @@ impl Engine {
         let spawned =
             std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run(&queue));
         let handle = spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?;
-        let inner = Inner { shared, messages, sequencer: Mutex::new(Some(handle)) };
-        Ok((Engine { inner: Arc::new(inner) }, report))
+        let syncer = Mutex::new(Some(WalSync::start(&shared)?));
+        let inner = Inner { shared, syncer, messages, sequencer: Mutex::new(Some(handle)) };
+        Ok(Engine { inner: Arc::new(inner) })
     }
 
     /// Queues writes and returns at once. `done` is called on the sequencer's thread when each is durable and applied,
@@ -133,15 +172,20 @@ impl Engine {
         answer.recv().unwrap_or_else(|_| vec![Err(Error::Closed); n])
     }
 
-    fn ask<T>(&self, message: impl FnOnce(Sender<T>) -> Message) -> Result<T> {
+    pub(crate) fn ask<T>(&self, message: impl FnOnce(Sender<T>) -> Message) -> Result<T> {
         let (send, answer) = channel();
         self.inner.messages.send(message(send)).map_err(|_| Error::Closed)?;
         answer.recv().map_err(|_| Error::Closed)
     }
 
-    /// The whole state at one LSN, holding every write acknowledged before the call.
+    /// The whole state at one LSN, holding every write acknowledged before the call. All of it is durable when this returns:
+    /// what is made of it never names a record that a crash takes back.
     pub fn view(&self) -> Result<View> {
-        self.ask(Message::View)
+        let (view, log) = self.ask(Message::View)?;
+        if let Some(log) = log {
+            log.sync()?;
+        }
+        Ok(view)
     }
 
     /// Takes a checkpoint; `None` when nothing changed since the last.
@@ -152,6 +196,7 @@ impl Engine {
     /// Closes: everything queued is done, a checkpoint is taken, the lock is released. Later calls fail with
     /// [`Error::Closed`].
     pub fn close(&self) -> Result<()> {
+        self.inner.syncer.lock().take();
         let result = self.ask(Message::Close)?;
         if let Some(handle) = self.inner.sequencer.lock().take() {
             let _ = handle.join();
@@ -162,19 +207,28 @@ impl Engine {
     /// How the engine is doing.
     pub fn stats(&self) -> Stats {
         let live = self.live();
-        let (counts, dimension, segments, pages_copied) = {
+        let (counts, dimension, sealed, pages_copied) = {
             let state = live.collection.read();
             (state.counts, state.vectors.dimension, state.vectors.segments.len(), state.pages_copied())
         };
+        let segments = live.log.as_ref().map_or_else(Vec::new, |log| log.segments());
+        let status = self.inner.shared.status.lock().clone();
+        let archived = live.archived.load(Ordering::Acquire);
+        let waiting = segments.iter().filter(|segment| segment.next_offset > archived + 1);
         Stats {
+            archive_backlog_bytes: waiting.map(|segment| segment.bytes).sum(),
+            wal_bytes: segments.iter().map(|segment| segment.bytes).sum(),
+            wal_segments: segments.len(),
             database: self.inner.shared.database.id(),
             timeline: live.timeline.clone(),
             lsn: live.lsn(),
+            durable_lsn: durable_lsn(&live, &status),
+            archived_lsn: Lsn(archived),
             counts,
             dimension,
-            segments,
+            segments: sealed,
             pages_copied,
-            status: self.inner.shared.status.lock().clone(),
+            status,
         }
     }
 
@@ -223,15 +277,52 @@ impl Engine {
             }
         };
         let now_us = shared.options.clock.now_us();
-        let timeline = draft.finish(&manifest, shared.database.id(), now_us, reason)?;
+        let wal = shared.status.lock().wal.clone();
+        let timeline = draft.finish(&manifest, shared.database.id(), now_us, reason, wal.place())?;
         // The loaded state keeps its own settings, as a restored directory would.
-        let (core, _) = shared.database.open_timeline(timeline.id, &shared.options, Adopt::Stored)?;
+        let (core, _) = shared.database.open_timeline(timeline.id, &shared.options, &wal, Adopt::Stored)?;
         Ok(core)
+    }
+
+    /// Replaces the live timeline by what `build` opens; meanwhile writes are refused, reads come from the old one.
+    pub(crate) fn replace(
+        &self,
+        reason: &str,
+        build: impl FnOnce(&Shared) -> Result<(Core, WalSettings)>,
+    ) -> Result<LoadReport> {
+        self.ask(|answer| Message::BeginLoad { reason: reason.to_owned(), answer })??;
+        let (core, wal) = match build(&self.inner.shared) {
+            Ok(built) => built,
+            Err(e) => {
+                self.ask(Message::CancelLoad)?;
+                return Err(e);
+            }
+        };
+        let report = self.ask(|answer| Message::EndLoad { core: Box::new(core), answer })??;
+        self.wake_syncer(&wal);
+        Ok(report)
+    }
+
+    pub(crate) fn wake_syncer(&self, wal: &WalSettings) {
+        if let Some(syncer) = &*self.inner.syncer.lock() {
+            syncer.set(wal.sync);
+        }
+    }
+}
+
+/// What is durable by now.
+fn durable_lsn(live: &Live, status: &Status) -> Lsn {
+    match &live.log {
+        // Applied only after it was logged: no record is durable and not applied for long.
+        Some(log) => Lsn(log.durable_offset().saturating_sub(1)).min(live.lsn()),
+        None if status.read_only => live.lsn(),
+        None => status.checkpoint_lsn,
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.syncer.lock().take();
         let (send, _answer) = channel();
         // Already closed: nothing to do.
         let _ = self.messages.send(Message::Close(send));

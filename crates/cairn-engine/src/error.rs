@@ -30,6 +30,20 @@ pub enum Error {
     /// The state is being replaced: writes must wait.
     #[error("LOADING ({0}): reads go on, writes when it is done")]
     Loading(String),
+    /// The state is one of the past, opened to be read.
+    #[error("READONLY {0}: writes are refused")]
+    ReadOnly(String),
+    /// More log waits for the archive than may.
+    #[error("writes are refused: {0}")]
+    ArchiveBehind(String),
+    /// The point in time cannot be had back.
+    #[error("{what}; recoverable: {window}")]
+    OutOfWindow {
+        /// What was asked for, and why it cannot be had.
+        what: String,
+        /// What can.
+        window: String,
+    },
     /// A write or a sync failed earlier: reads go on, writes are refused until a restart.
     #[error("writes are refused since an earlier failure: {0}; restart to recover")]
     Poisoned(String),
@@ -51,8 +65,9 @@ impl Error {
     /// What the caller can do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::Input(_) => ErrorKind::Input,
-            Error::NotFound(_) => ErrorKind::NotFound,
+            Error::Input(_) | Error::ReadOnly(_) => ErrorKind::Input,
+            Error::NotFound(_) | Error::OutOfWindow { .. } => ErrorKind::NotFound,
+            Error::ArchiveBehind(_) => ErrorKind::NoSpace,
             Error::Decode(_) | Error::Corrupt { .. } => ErrorKind::Corrupt,
             Error::Loading(_) | Error::Closed => ErrorKind::Busy,
             Error::Poisoned(_) => ErrorKind::Poisoned,

@@ -24,6 +24,14 @@ impl DataDir {
         self.0.join("CURRENT")
     }
 
+    pub fn wal_settings(&self) -> PathBuf {
+        self.0.join("WAL")
+    }
+
+    pub fn topics(&self) -> PathBuf {
+        self.0.join("topics")
+    }
+
     pub fn timelines(&self) -> PathBuf {
         self.0.join("timelines")
     }
@@ -40,6 +48,19 @@ pub(crate) struct TimelineDir(pub PathBuf);
 impl TimelineDir {
     pub fn info(&self) -> PathBuf {
         self.0.join("TIMELINE")
+    }
+
+    pub fn began(&self) -> PathBuf {
+        self.0.join("BEGAN")
+    }
+
+    pub fn ended(&self) -> PathBuf {
+        self.0.join("ENDED")
+    }
+
+    /// Says that all of its log is in the archive.
+    pub fn archived(&self) -> PathBuf {
+        self.0.join("ARCHIVED")
     }
 
     pub fn wal(&self) -> PathBuf {

@@ -3,18 +3,17 @@
 use crate::checkpoint::{Home, PageFile, Stored, take_dirty};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::layout::{TimelineDir, checkpoint_lsn, pages_number, segment_number};
+use crate::kept::{MANIFEST_BYTES_MAX, listed};
+use crate::layout::{TimelineDir, pages_number, segment_number};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file::{self, StoredPage};
 use crate::tree::{Page, Tree};
 use crate::vector_segment::VectorSegment;
 use crate::view::Position;
 use cairn_disk::{Storage, read_file};
+use cairn_log::Lsn;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The largest manifest that is read: a limit on what a damaged length can ask for.
-const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 
 /// A checkpoint in memory.
 pub(crate) struct Loaded {
@@ -25,10 +24,15 @@ pub(crate) struct Loaded {
 
 /// Loads the newest checkpoint of a timeline, checking every byte.
 pub(crate) fn load(storage: &dyn Storage, dir: &TimelineDir) -> Result<Loaded> {
-    let path = newest(storage, dir)?;
+    load_at(storage, dir, newest(storage, dir)?)
+}
+
+/// Loads one checkpoint of a timeline, checking every byte.
+pub(crate) fn load_at(storage: &dyn Storage, dir: &TimelineDir, lsn: Lsn) -> Result<Loaded> {
+    let path = dir.checkpoint(lsn);
     let manifest = Manifest::decode(&path, &read_file(storage, &path, MANIFEST_BYTES_MAX)?)?;
     let position = manifest.position()?;
-    if checkpoint_lsn(path.file_name().and_then(|n| n.to_str()).unwrap_or_default()) != Some(position.lsn) {
+    if lsn != position.lsn {
         return Err(Error::Corrupt {
             path,
             what: format!("LSN mismatch: its manifest says {}", position.lsn),
@@ -48,14 +52,26 @@ pub(crate) fn load(storage: &dyn Storage, dir: &TimelineDir) -> Result<Loaded> {
     Ok(loaded)
 }
 
-fn newest(storage: &dyn Storage, dir: &TimelineDir) -> Result<PathBuf> {
-    let entries = storage.list(&dir.checkpoints())?;
-    let newest = entries.iter().filter_map(|e| Some((checkpoint_lsn(&e.name)?, &e.name))).max();
+fn newest(storage: &dyn Storage, dir: &TimelineDir) -> Result<Lsn> {
     let missing = || Error::Corrupt { path: dir.checkpoints(), what: "no checkpoint in it".to_owned() };
-    newest.map(|(_, name)| dir.checkpoints().join(name)).ok_or_else(missing)
+    listed(storage, dir)?.last().copied().ok_or_else(missing)
 }
 
 fn read_one(storage: &dyn Storage, dir: &TimelineDir, file: &FileRef, loaded: &mut Loaded) -> Result<()> {
+    let (path, bytes) = read_file_of(storage, dir, file)?;
+    if let Some(number) = segment_number(&file.name) {
+        return put_segment(&path, &bytes, number, file, loaded);
+    }
+    let number = pages_number(&file.name).ok_or(Error::Decode("an unknown kind of file"))?;
+    put_pages(&path, &bytes, number, file, loaded)
+}
+
+/// Reads a file that a manifest names, and checks its length and checksum.
+pub(crate) fn read_file_of(
+    storage: &dyn Storage,
+    dir: &TimelineDir,
+    file: &FileRef,
+) -> Result<(PathBuf, Vec<u8>)> {
     let path = dir.file(&file.name);
     let size = storage.stat(&path)?.map(|stat| stat.bytes);
     if size != Some(file.bytes) {
@@ -72,11 +88,7 @@ fn read_one(storage: &dyn Storage, dir: &TimelineDir, file: &FileRef, loaded: &m
             format!("CRC mismatch: file may be corrupted: expected {:08x}, got {crc:08x}", file.crc32c);
         return Err(Error::Corrupt { path, what });
     }
-    if let Some(number) = segment_number(&file.name) {
-        return put_segment(&path, &bytes, number, file, loaded);
-    }
-    let number = pages_number(&file.name).ok_or(Error::Decode("an unknown kind of file"))?;
-    put_pages(&path, &bytes, number, file, loaded)
+    Ok((path, bytes))
 }
 
 fn put_segment(path: &Path, bytes: &[u8], number: u32, file: &FileRef, loaded: &mut Loaded) -> Result<()> {

@@ -12,15 +12,47 @@ pub(crate) const DEFAULT_COLLECTION: u32 = 0;
 /// One change of the state, with every decision in it (docs/format.md, "Mutations").
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Mutation {
-    VectorSet { id: String, vector: Vec<f32> },
-    MetadataSet { id: String, metadata: Metadata },
-    Event { context: String, id: String, op: EventOp, score: u8, time_s: i64 },
-    Decay { factor: f64 },
-    Prune { first: u32, count: u32 },
+    VectorSet {
+        id: String,
+        vector: Vec<f32>,
+    },
+    MetadataSet {
+        id: String,
+        metadata: Metadata,
+    },
+    Event {
+        context: String,
+        id: String,
+        op: EventOp,
+        score: u8,
+        time_s: i64,
+    },
+    Decay {
+        factor: f64,
+    },
+    Prune {
+        first: u32,
+        count: u32,
+    },
     Settings(Settings),
+    /// A VectorSet whose vector is not in the log: replayed, it names the item and fixes the dimension.
+    VectorElided {
+        id: String,
+        dimension: u32,
+    },
 }
 
 impl Mutation {
+    /// Appends the encoding that goes to the log: vectors are left out unless they are to be in it.
+    pub fn encode_for_log(&self, include_vectors: bool, out: &mut Vec<u8>) {
+        match self {
+            Mutation::VectorSet { id, vector } if !include_vectors => {
+                Mutation::VectorElided { id: id.clone(), dimension: vector.len() as u32 }.encode(out);
+            }
+            other => other.encode(out),
+        }
+    }
+
     /// Appends the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.kind());
@@ -47,6 +79,10 @@ impl Mutation {
                 out.extend_from_slice(&count.to_le_bytes());
             }
             Mutation::Settings(settings) => settings.encode(out),
+            Mutation::VectorElided { id, dimension } => {
+                put_text(out, id);
+                out.extend_from_slice(&dimension.to_le_bytes());
+            }
         }
     }
 
@@ -58,6 +94,7 @@ impl Mutation {
             Mutation::Decay { .. } => 4,
             Mutation::Prune { .. } => 5,
             Mutation::Settings(_) => 6,
+            Mutation::VectorElided { .. } => 7,
         }
     }
 
@@ -86,6 +123,7 @@ impl Mutation {
             4 => Mutation::Decay { factor: d.f64()? },
             5 => Mutation::Prune { first: d.u32()?, count: d.u32()? },
             6 => Mutation::Settings(Settings::decode(d.take(d.left())?)?),
+            7 => Mutation::VectorElided { id: d.text()?.to_owned(), dimension: d.u32()? },
             _ => return Err(Error::Decode("unknown mutation: written by a newer version?")),
         };
         d.finish()?;

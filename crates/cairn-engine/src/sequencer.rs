@@ -2,11 +2,15 @@
 
 use crate::checkpoint::CheckpointReport;
 use crate::core::Core;
+use crate::database::Replace;
 use crate::engine::{CheckpointResult, Done, LoadReport, Shared, Status};
 use crate::error::{Error, Result};
+use crate::history::Point;
+use crate::mutation::Mutation;
 use crate::view::View;
+use crate::wal_settings::WalSettings;
 use crate::write::Write;
-use cairn_log::TimelineId;
+use cairn_log::{Log, Lsn, TimelineId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -18,13 +22,35 @@ const BATCH_WRITES: usize = 4_096;
 
 /// What is asked of the sequencer.
 pub(crate) enum Message {
-    Write { writes: Vec<Write>, done: Done },
-    View(Sender<View>),
+    Write {
+        writes: Vec<Write>,
+        done: Done,
+    },
+    /// A View, and the log that must be synced before anyone else learns of it.
+    View(Sender<(View, Option<Arc<Log>>)>),
     Checkpoint(Sender<Result<Option<CheckpointReport>>>),
     CheckpointDone(Box<CheckpointResult>),
-    BeginLoad { reason: String, answer: Sender<Result<()>> },
+    BeginLoad {
+        reason: String,
+        answer: Sender<Result<()>>,
+    },
     CancelLoad(Sender<()>),
-    EndLoad { core: Box<Core>, answer: Sender<Result<LoadReport>> },
+    /// Changes how the log is kept, where that takes no new timeline.
+    SetWal {
+        wal: Box<WalSettings>,
+        answer: Sender<Result<()>>,
+    },
+    /// Drops what retention and the archive let go.
+    Retain(Sender<Result<()>>),
+    /// Appends records that were logged before.
+    Replay {
+        records: Vec<(Mutation, i64)>,
+        answer: Sender<Result<Lsn>>,
+    },
+    EndLoad {
+        core: Box<Core>,
+        answer: Sender<Result<LoadReport>>,
+    },
     Close(Sender<Result<()>>),
 }
 
@@ -128,7 +154,27 @@ impl Sequencer {
     fn handle(&mut self, message: Message) {
         // Whoever asked may have gone: then nobody misses the answer.
         match message {
-            Message::View(answer) => drop(answer.send(self.core.view())),
+            Message::View(answer) => {
+                let log = self.core.live().log.clone();
+                drop(answer.send((self.core.view(), log)));
+            }
+            Message::SetWal { wal, answer } => {
+                let result = self.core.set_wal(*wal);
+                self.publish();
+                drop(answer.send(result));
+            }
+            Message::Retain(answer) => {
+                let result = self.retain();
+                self.publish();
+                drop(answer.send(result));
+            }
+            Message::Replay { records, answer } => {
+                let result = match &self.loading {
+                    Some(reason) => Err(Error::Loading(reason.clone())),
+                    None => self.core.replay_records(records).map(|()| self.core.lsn()),
+                };
+                drop(answer.send(result));
+            }
             Message::Checkpoint(answer) => {
                 self.waiting_for_checkpoint.push(answer);
                 self.begin_checkpoint();
@@ -212,19 +258,17 @@ impl Sequencer {
         self.answer_checkpoint(Err(Error::Loading("the state was replaced".to_owned())));
         let database = &self.shared.database;
         let (new, old) = (core.live().timeline.id, self.timeline());
-        if let Err(e) = database.make_current(new) {
-            // Whether the new name lasts is unknown, so write the old one again, or stop writing.
-            if let Err(second) = database.make_current(old) {
-                self.core.fail(format!("it is unknown which timeline is live: {e}; {second}"));
+        if let Err(e) = database.replace_current(old, new, self.shared.options.clock.now_us()) {
+            if let Replace::Unknown(reason) = &e {
+                self.core.fail(reason.clone());
             }
-            return Err(e);
+            return Err(e.into());
         }
         self.core = core;
         *self.shared.live.write() = Arc::clone(self.core.live());
         self.checkpoint_error = None;
-        // The one before stays, so that a wrong load can be undone; older ones would only fill the disk. What cannot be
-        // removed now is removed by the next load.
-        let _ = database.keep_timelines(&[new, old]);
+        // What cannot be removed now is removed by the next load, or open.
+        let _ = self.shared.database.drop_old_timelines(new, self.core.wal(), &self.shared.options);
         let counts = self.core.live().collection.read().counts;
         Ok(LoadReport { timeline: new, lsn: self.core.lsn(), counts })
     }
@@ -240,10 +284,16 @@ impl Sequencer {
             }
         }
         self.answer_checkpoint(Err(Error::Closed));
-        if self.core.failed().is_some() {
+        if self.core.failed().is_some() || self.core.is_read_only() {
             return Ok(());
         }
         self.core.checkpoint().map(|_| ())
+    }
+
+    fn retain(&mut self) -> Result<()> {
+        self.core.drop_unneeded()?;
+        let options = &self.shared.options;
+        self.shared.database.drop_old_timelines(self.timeline(), self.core.wal(), options)
     }
 
     fn until_decay(&self) -> Duration {
@@ -257,7 +307,7 @@ impl Sequencer {
             return;
         }
         self.decay_due_us = next_decay_us(&self.shared);
-        if self.loading.is_none() && self.core.failed().is_none() {
+        if self.loading.is_none() && self.core.failed().is_none() && !self.core.is_read_only() {
             // A failure poisons the core, which every later write reports.
             let _ = self.core.tick(decay.alpha);
         }
@@ -270,6 +320,9 @@ impl Sequencer {
             poisoned: self.core.failed().map(str::to_owned),
             loading: self.loading.clone(),
             checkpoint_error: self.checkpoint_error.clone(),
+            wal: self.core.wal().clone(),
+            reaches_back_to: self.core.reaches_back_to().map(|(lsn, time_us)| Point { lsn, time_us }),
+            read_only: self.core.is_read_only(),
         };
     }
 }

@@ -3,6 +3,7 @@
 use crate::codec::Decoder;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
+use crate::wal_settings::WalSettings;
 use cairn_log::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -212,6 +213,33 @@ pub struct Decay {
     pub alpha: f64,
 }
 
+/// What happens to the log while its archive cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchivePolicy {
+    /// How many bytes of log may wait for the archive.
+    pub backlog_bytes_max: u64,
+    /// What happens past that.
+    pub when_full: WhenFull,
+}
+
+/// What happens when more log waits for the archive than may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Writes are refused until the archive has caught up: nothing is missing in it.
+    Refuse,
+    /// Log that no checkpoint needs is dropped unarchived: the archive has a gap, which its listings show.
+    Gap,
+}
+
+/// How far a replay is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayProgress {
+    /// Records applied.
+    pub records: u64,
+    /// Records there are, as far as is known.
+    pub total: u64,
+}
+
 /// What an engine is opened with.
 #[derive(Clone)]
 pub struct Options {
@@ -223,8 +251,14 @@ pub struct Options {
     pub fusion: FusionSettings,
     /// Periodic decay; `None`: none.
     pub decay: Option<Decay>,
-    /// Bytes of a write-ahead log segment.
-    pub log_segment_bytes: u64,
+    /// How the write-ahead log is kept; `None`: as the data directory remembers it, or by default.
+    pub wal: Option<WalSettings>,
+    /// What protects the log from being dropped before it is archived; `None`: nothing waits for an archive.
+    pub archive: Option<ArchivePolicy>,
+    /// How many checkpoints are kept at most for going back: more make going back faster, and take space.
+    pub checkpoints_kept: usize,
+    /// Told how far a replay is, now and then.
+    pub progress: Option<Arc<dyn Fn(ReplayProgress) + Send + Sync>>,
     /// Bytes of a sealed vector segment, about; at least 16 rows, at most 65,536.
     pub vector_segment_bytes: u32,
     /// After how many bytes of log a checkpoint is taken.
@@ -249,7 +283,10 @@ impl Default for Options {
             limits: Limits::default(),
             fusion: FusionSettings::default(),
             decay: None,
-            log_segment_bytes: 64 << 20,
+            wal: None,
+            archive: None,
+            checkpoints_kept: 6,
+            progress: None,
             vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,
             checkpoint_log_bytes: 256 << 20,
             clock: Arc::new(SystemClock),

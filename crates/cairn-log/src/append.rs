@@ -5,12 +5,12 @@ use crate::record::{self, Entry, KEY_BYTES_MAX, Stamp};
 use crate::recovery::Newest;
 use crate::segment::{Extent, LogSegment};
 use crate::{Error, ErrorKind, Log, Result};
-use cairn_disk::File;
+use cairn_disk::{Crc32c, File};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// The append buffer is given back to this after a batch that needed more.
-const BUFFER_KEPT_BYTES: usize = 8 << 20;
+const BUFFER_KEPT_BYTES: usize = 1 << 20;
 
 /// Where the next record goes. Cloned before each batch, to go back there when the batch fails.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ struct Tail {
     segment: Arc<LogSegment>,
     file: Arc<dyn File>,
     end: Extent,
+    /// Of the file up to what is flushed.
+    crc: Crc32c,
     sampler: Sampler,
     /// Everything before this was synced when its segment was sealed.
     sealed_to: u64,
@@ -63,7 +65,7 @@ impl Log {
         }
     }
 
-    fn check_batch(&self, batch: &[Entry<'_>]) -> Result<()> {
+    pub(crate) fn check_batch(&self, batch: &[Entry<'_>]) -> Result<()> {
         for entry in batch {
             let (bytes, max) = (entry.record_bytes(), u64::from(self.config.record_bytes_max));
             if bytes > max {
@@ -88,7 +90,8 @@ impl Log {
             }
             let Appender { tail, buffer, samples, .. } = appender;
             let offset = tail.end.next_offset;
-            let timestamp_us = entry.timestamp_us.max(tail.end.last_timestamp_us);
+            let floor_us = tail.end.last_timestamp_us.max(self.config.start_timestamp_us);
+            let timestamp_us = entry.timestamp_us.max(floor_us);
             let stamp = Stamp { offset, timestamp_us, durable_offset: durable.max(tail.sealed_to) };
             record::encode(buffer, stamp, entry);
             tail.sampler.note(offset, tail.end.bytes, timestamp_us, samples);
@@ -122,11 +125,13 @@ impl Log {
     ) -> Result<(), cairn_disk::Error> {
         let base = tail.end.next_offset;
         sealed.push((Arc::clone(&tail.segment), tail.end));
+        tail.segment.note_sums(|sums| sums.log = Some(tail.crc.value()));
         tail.segment.write_indexes()?;
         let segment = LogSegment::create(&self.storage, &self.config, base)?;
         self.storage.sync_dir(&self.config.dir)?;
         tail.file = segment.open()?;
         tail.end.bytes = segment.first().position;
+        tail.crc = LogSegment::first_crc(&self.config, base);
         tail.segment = Arc::new(segment);
         tail.sampler = Sampler::new(base, self.config.index_interval_bytes);
         tail.sealed_to = base;
@@ -150,6 +155,7 @@ impl Log {
             published.file = Arc::clone(&tail.file);
         }
         published.end = tail.end;
+        published.crc = tail.crc;
         drop(published);
         self.commit.raise(tail.sealed_to);
         if buffer.capacity() > BUFFER_KEPT_BYTES {
@@ -201,8 +207,8 @@ impl Tail {
 impl Appender {
     /// Goes on where recovery found the end; all of it is durable.
     pub fn new(newest: Newest, file: Arc<dyn File>) -> Self {
-        let Newest { segment, end, sampler, .. } = newest;
-        let tail = Tail { segment, file, end, sampler, sealed_to: end.next_offset };
+        let Newest { segment, end, crc, sampler, .. } = newest;
+        let tail = Tail { segment, file, end, crc, sampler, sealed_to: end.next_offset };
         Appender { tail, buffer: Vec::new(), samples: Samples::default(), sealed: Vec::new() }
     }
 
@@ -210,6 +216,7 @@ impl Appender {
     fn flush(&mut self) -> Result<(), cairn_disk::Error> {
         if !self.buffer.is_empty() {
             self.tail.file.append(&self.buffer)?;
+            self.tail.crc.update(&self.buffer);
             self.buffer.clear();
             self.tail.segment.add_samples(&mut self.samples);
         }

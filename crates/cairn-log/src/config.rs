@@ -15,15 +15,23 @@ pub struct LogConfig {
     pub timeline: TimelineId,
     /// The first record's offset, when the log is empty. 0 by default.
     pub start: u64,
+    /// No record is earlier than this, microseconds since the Unix epoch: times go on from where a fork left. The least by default.
+    pub start_timestamp_us: i64,
     /// A segment is sealed before it would pass this many bytes (a longer record gets a segment of its own).
     pub segment_bytes: u64,
     /// About how many bytes of log each index entry stands for.
     pub index_interval_bytes: u32,
     /// The longest record taken, its 32 bytes of head included. Longer ones already in the log are read.
     pub record_bytes_max: u32,
+    /// Whether sealed segments may be compacted: their offsets then ascend with holes. Never so for a write-ahead log,
+    /// which refuses a compacted segment. False by default.
+    pub compacted_allowed: bool,
 }
 
 impl LogConfig {
+    /// The smallest segments that a user may ask for: 1 MiB. Smaller ones are for tests.
+    pub const SEGMENT_BYTES_MIN_USER: u64 = 1 << 20;
+
     /// The defaults: offsets from 0, segments of 64 MiB, an index entry per 4 KiB, records up to 32 MiB.
     pub fn new(dir: impl Into<PathBuf>, id: DatabaseId, timeline: TimelineId) -> Self {
         LogConfig {
@@ -31,10 +39,19 @@ impl LogConfig {
             id,
             timeline,
             start: 0,
+            start_timestamp_us: i64::MIN,
             segment_bytes: 64 << 20,
             index_interval_bytes: 4096,
             record_bytes_max: 32 << 20,
+            compacted_allowed: false,
         }
+    }
+
+    /// Refuses what [`crate::Log::open`] would, and segments smaller than [`LogConfig::SEGMENT_BYTES_MIN_USER`]: for settings
+    /// that came from a user.
+    pub fn check_user(&self) -> Result<()> {
+        let (bytes, min) = (self.segment_bytes, LogConfig::SEGMENT_BYTES_MIN_USER);
+        if bytes < min { Err(Error::SegmentBytes { bytes, min }) } else { self.check() }
     }
 
     /// Refuses settings that make no log.

@@ -9,12 +9,13 @@
 //! | 8 | u32 | version, 1 |
 //! | 12 | u32 | header length, 32 |
 //! | 16 | u64 | base offset |
-//! | 24 | u32 | reserved, 0 |
+//! | 24 | u32 | `.index`: CRC-32C of the whole `.log` as it was written, 0: not known; `.timeindex`: reserved, 0 |
 //! | 28 | u32 | CRC-32C of bytes 0–27 |
 //!
 //! Then entries of 16 bytes: 12 of content, u32 CRC-32C of them.
 
 use crate::error::corrupt;
+use crate::sums::FileSum;
 use cairn_disk::{Access, Error, File, Result, Storage, crc32c, write_new};
 use std::path::Path;
 
@@ -27,6 +28,8 @@ const ENTRY_BYTES: usize = 16;
 pub(crate) trait IndexEntry: Copy {
     const MAGIC: &'static [u8; 8];
     const EXTENSION: &'static str;
+    /// Whether the header says the checksum of the `.log`.
+    const HAS_LOG_CRC: bool;
     fn to_bytes(self) -> [u8; CONTENT_BYTES];
     fn from_bytes(bytes: [u8; CONTENT_BYTES]) -> Self;
     /// Whether it may stand after `before`.
@@ -45,6 +48,7 @@ pub(crate) struct OffsetEntry {
 impl IndexEntry for OffsetEntry {
     const MAGIC: &'static [u8; 8] = b"CAIRNIDX";
     const EXTENSION: &'static str = "index";
+    const HAS_LOG_CRC: bool = true;
 
     fn to_bytes(self) -> [u8; CONTENT_BYTES] {
         let mut bytes = [0; CONTENT_BYTES];
@@ -74,6 +78,7 @@ pub(crate) struct TimeEntry {
 impl IndexEntry for TimeEntry {
     const MAGIC: &'static [u8; 8] = b"CAIRNTIX";
     const EXTENSION: &'static str = "timeindex";
+    const HAS_LOG_CRC: bool = false;
 
     fn to_bytes(self) -> [u8; CONTENT_BYTES] {
         let mut bytes = [0; CONTENT_BYTES];
@@ -162,19 +167,22 @@ impl Sampler {
     }
 }
 
-/// Writes an index file in place of any at `path`, and syncs it. Torn by a crash, it is found damaged and rebuilt.
+/// Writes an index file in place of any at `path`, and syncs it; `log_crc32c` is the checksum of the `.log`, when it is
+/// known. Returns the index file's own. Torn by a crash, it is found damaged and rebuilt.
 pub(crate) fn write<E: IndexEntry>(
     storage: &dyn Storage,
     path: &Path,
     base: u64,
+    log_crc32c: Option<u32>,
     entries: &[E],
-) -> Result<()> {
+) -> Result<FileSum> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + entries.len() * ENTRY_BYTES);
     bytes.extend_from_slice(E::MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&32u32.to_le_bytes());
     bytes.extend_from_slice(&base.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    let log_crc32c = log_crc32c.filter(|_| E::HAS_LOG_CRC).unwrap_or(0);
+    bytes.extend_from_slice(&log_crc32c.to_le_bytes());
     bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
     for entry in entries {
         let content = entry.to_bytes();
@@ -182,7 +190,8 @@ pub(crate) fn write<E: IndexEntry>(
         bytes.extend_from_slice(&crc32c(&content).to_le_bytes());
     }
     remove_if_there(storage, path)?;
-    write_new(storage, path, &bytes)
+    write_new(storage, path, &bytes)?;
+    Ok(FileSum::of(&bytes))
 }
 
 /// Removes a file that may not be there.
@@ -193,16 +202,25 @@ pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<()> 
     }
 }
 
+/// What a whole index file says.
+pub(crate) struct Loaded<E> {
+    pub entries: Vec<E>,
+    /// The checksum of the `.log`, when the file says it.
+    pub log_crc32c: Option<u32>,
+    /// Of the index file.
+    pub sum: FileSum,
+}
+
 /// Reads and checks a whole index file; one longer than `entries_max` entries is damaged.
 pub(crate) fn load<E: IndexEntry>(
     storage: &dyn Storage,
     path: &Path,
     base: u64,
     entries_max: u64,
-) -> Result<Vec<E>> {
+) -> Result<Loaded<E>> {
     let bytes_max = entries_max.saturating_mul(ENTRY_BYTES as u64).saturating_add(HEADER_BYTES as u64);
     let bytes = cairn_disk::read_file(storage, path, bytes_max)?;
-    let rest = check_header::<E>(path, base, &bytes)?;
+    let (log_crc32c, rest) = check_header::<E>(path, base, &bytes)?;
     if rest.len() % ENTRY_BYTES != 0 {
         let whole = bytes.len() - rest.len() % ENTRY_BYTES;
         return Err(corrupt(path, Some(whole as u64), "size mismatch", whole, bytes.len()));
@@ -216,7 +234,7 @@ pub(crate) fn load<E: IndexEntry>(
         }
         entries.push(entry);
     }
-    Ok(entries)
+    Ok(Loaded { entries, log_crc32c, sum: FileSum::of(&bytes) })
 }
 
 /// The last entry for which `holds`, which is true of a beginning of the entries only. Reads what the search touches.
@@ -258,7 +276,12 @@ pub(crate) fn is_rebuildable(error: &Error) -> bool {
     matches!(error.kind(), Corrupt | NotFound | Version)
 }
 
-fn check_header<'a, E: IndexEntry>(path: &Path, base: u64, bytes: &'a [u8]) -> Result<&'a [u8]> {
+/// The checksum of the `.log`, and what follows the header.
+fn check_header<'a, E: IndexEntry>(
+    path: &Path,
+    base: u64,
+    bytes: &'a [u8],
+) -> Result<(Option<u32>, &'a [u8])> {
     let word = |at: usize| bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let magic = bytes.get(..8).unwrap_or(bytes);
     if magic != E::MAGIC {
@@ -280,11 +303,11 @@ fn check_header<'a, E: IndexEntry>(path: &Path, base: u64, bytes: &'a [u8]) -> R
     if stored_base != base {
         return Err(corrupt(path, Some(16), "base offset mismatch", base, stored_base));
     }
-    if word(12) != 32 || word(24) != 0 {
+    if word(12) != 32 || (word(24) != 0 && !E::HAS_LOG_CRC) {
         let actual = format!("{} and {}", word(12), word(24));
         return Err(corrupt(path, Some(12), "header length and reserved", "32 and 0", actual));
     }
-    Ok(rest)
+    Ok((Some(word(24)).filter(|crc| *crc != 0), rest))
 }
 
 fn check_entry<E: IndexEntry>(path: &Path, at: u64, bytes: &[u8; ENTRY_BYTES]) -> Result<E> {

@@ -84,7 +84,10 @@ impl Inspector<'_> {
         self.inspection.bytes += bytes;
         self.note(follows(file.path(), self.before, base));
         match SegmentHeader::read(&*file) {
-            Ok(header) => self.note(header.belongs(file.path(), self.config, base)),
+            Ok(header) => {
+                segment.note_header(&header);
+                self.note(header.belongs(file.path(), self.config, base));
+            }
             Err(e) if newest && is_torn_creation(&e, &*file)? => {
                 // As in recovery: after segments that were removed, it was synced once.
                 if segments == 1 && base != self.config.start {
@@ -112,11 +115,12 @@ impl Inspector<'_> {
         newest: bool,
     ) -> Result<()> {
         let mut indexes = if newest { None } else { self.load_indexes(segment, bytes)? };
-        let (mut records, mut first, mut last) = (0, None, None);
+        let (mut records, mut first_offset, mut first, mut last) = (0, None, None, None);
         let whole = scan_whole(segment, file, self.before, |record, position| {
             if let Some(indexes) = &mut indexes {
                 indexes.note(record.offset - segment.base, position, record.timestamp_us, last);
             }
+            first_offset = first_offset.or(Some(record.offset));
             first = first.or(Some(record.timestamp_us));
             last = Some(record.timestamp_us);
             records += 1;
@@ -136,9 +140,7 @@ impl Inspector<'_> {
         if let Some(indexes) = indexes.filter(|_| whole.flaw.is_none()) {
             self.inspection.index_damage.extend(indexes.wrong(segment));
         }
-        if records > 0 {
-            self.inspection.first_offset.get_or_insert(segment.base);
-        }
+        self.inspection.first_offset = self.inspection.first_offset.or(first_offset);
         self.inspection.records += records;
         self.inspection.next_offset = whole.end.next_offset;
         self.inspection.segments.push(SegmentReport {
@@ -162,7 +164,7 @@ impl Inspector<'_> {
     fn load_index<E: IndexEntry>(&mut self, segment: &LogSegment, bytes: u64) -> Result<Option<Vec<E>>> {
         let entries_max = bytes / HEAD_BYTES as u64;
         match index::load(&**self.storage, &segment.index_path::<E>(), segment.base, entries_max) {
-            Ok(entries) => Ok(Some(entries)),
+            Ok(loaded) => Ok(Some(loaded.entries)),
             Err(e) if index::is_rebuildable(&e) => {
                 self.inspection.index_damage.push(e.into());
                 Ok(None)

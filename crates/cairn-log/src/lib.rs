@@ -21,6 +21,7 @@
 mod append;
 mod clock;
 mod commit;
+mod compacted;
 mod config;
 mod error;
 mod id;
@@ -30,19 +31,41 @@ mod listing;
 mod log;
 mod lsn;
 mod proof;
+mod read_ahead;
 mod reader;
 pub mod record;
 mod recovery;
+mod repair;
+mod resync;
+mod retention;
 mod scan;
 mod segment;
+mod snapshots;
+mod sums;
+mod sync_mode;
+mod topics;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::LogConfig;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{DatabaseId, TimelineId};
 pub use inspect::{Inspection, SegmentReport};
-pub use log::{Log, SegmentInfo};
+pub use log::{Bounds, Log, SegmentInfo};
 pub use lsn::Lsn;
+pub use read_ahead::ReadAhead;
 pub use reader::Reader;
 pub use record::{Entry, Record, RecordRef};
 pub use recovery::{Cut, Recovered};
+pub use repair::{DamagedPlace, RepairPlan, Repaired};
+pub use retention::{Retained, Retention};
+pub use snapshots::{
+    Cleaned, Compression, RestoreOptions, Restored, Scheduled, Snapshot, SnapshotCodec, SnapshotConfig,
+    SnapshotFile, SnapshotFileKind, SnapshotGroup, SnapshotManager, SnapshotOptions, SnapshotScheduler,
+    SnapshotSegment, SnapshotsFound, StoredFile, Verification,
+};
+pub use sync_mode::SyncMode;
+pub use topics::{
+    Appended, Compacted, Compaction, CompactionPolicy, Dropped, Fetched, Maintained, PartitionInfo,
+    PartitionRecovered, TOPIC_NAME_BYTES_MAX, Topic, TopicConfig, TopicInfo, TopicManager, TopicsRecovered,
+    partition_of_key,
+};

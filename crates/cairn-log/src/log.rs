@@ -6,8 +6,8 @@ use crate::inspect::{self, Inspection};
 use crate::reader::{self, Part, Reader};
 use crate::recovery::{Plan, Recovered};
 use crate::segment::{Extent, LogSegment};
-use crate::{Error, LogConfig, Result};
-use cairn_disk::{File, Storage, parent_dir};
+use crate::{Error, LogConfig, ReadAhead, RecordRef, Result};
+use cairn_disk::{Crc32c, File, Storage, parent_dir};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,29 @@ pub struct SegmentInfo {
     pub base_offset: u64,
     /// The offset after its last record's.
     pub next_offset: u64,
+    /// How many records it holds: as many as offsets, unless it is compacted.
+    pub records: u64,
     /// The length of its `.log`.
     pub bytes: u64,
     /// The last timestamp up to its end, microseconds; `None` when the log has no record.
     pub last_timestamp_us: Option<i64>,
-    /// Whether it is sealed: it never changes again.
+    /// Whether it is sealed: it never changes again, unless it is compacted.
     pub sealed: bool,
+    /// Whether superseded records were taken out of it.
+    pub compacted: bool,
+}
+
+/// What a closed log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first offset held; that of the next record when there is none.
+    pub first_offset: u64,
+    /// The offset after the last whole record's.
+    pub next_offset: u64,
+    /// The last record's time, microseconds since the Unix epoch; `None` when there is none.
+    pub last_timestamp_us: Option<i64>,
+    /// How many segments.
+    pub segments: usize,
 }
 
 /// What readers and syncs see: whole batches only.
@@ -36,6 +53,8 @@ pub(crate) struct Published {
     /// Oldest first; the last is the one that takes records.
     pub segments: VecDeque<Arc<LogSegment>>,
     pub end: Extent,
+    /// The checksum of the last segment's file up to `end`.
+    pub crc: Crc32c,
     /// The last segment's.
     pub file: Arc<dyn File>,
 }
@@ -50,8 +69,10 @@ pub struct Log {
     pub(crate) appender: Mutex<Appender>,
     pub(crate) published: Mutex<Published>,
     pub(crate) commit: Commit,
-    /// Held while segments are removed.
-    removing: Mutex<()>,
+    /// Held while segments are removed or replaced.
+    pub(crate) removing: Mutex<()>,
+    /// Held by the compaction at work.
+    pub(crate) compacting: Mutex<()>,
 }
 
 impl Log {
@@ -61,15 +82,16 @@ impl Log {
         config.check()?;
         make_dir(&*storage, &config.dir)?;
         let (mut segments, newest, recovered) = Plan::make(&storage, &config)?.apply(&storage, &config)?;
-        let (file, end) = (newest.segment.open()?, newest.end);
+        let (file, end, crc) = (newest.segment.open()?, newest.end, newest.crc);
         segments.push(Arc::clone(&newest.segment));
         let log = Log {
             storage,
             config,
             appender: Mutex::new(Appender::new(newest, Arc::clone(&file))),
-            published: Mutex::new(Published { segments: segments.into(), end, file }),
+            published: Mutex::new(Published { segments: segments.into(), end, crc, file }),
             commit: Commit::new(end.next_offset),
             removing: Mutex::new(()),
+            compacting: Mutex::new(()),
         };
         Ok((log, recovered))
     }
@@ -98,6 +120,39 @@ impl Log {
         Reader::new(&config, parts, from)
     }
 
+    /// What a closed log holds, as [`Log::open`] would find it. Changes nothing, and reads only the newest segment whole.
+    pub fn bounds(storage: Arc<dyn Storage>, config: LogConfig) -> Result<Bounds> {
+        if storage.stat(&config.dir)?.is_none() {
+            return Err(Error::NoLog { dir: config.dir });
+        }
+        let plan = Plan::make(&storage, &config)?;
+        let newest = plan.newest.as_ref().map(|newest| (newest.segment.base, newest.end));
+        let first = plan.sealed.first().map(|segment| segment.base).or(newest.map(|(base, _)| base));
+        let end = newest.map(|(_, end)| end).or(plan.sealed.last().and_then(|segment| segment.sealed()));
+        Ok(Bounds {
+            first_offset: first.unwrap_or(config.start),
+            next_offset: end.map_or(config.start, |end| end.next_offset),
+            last_timestamp_us: end.map(|end| end.last_timestamp_us).filter(|us| *us != i64::MIN),
+            segments: plan.sealed.len() + usize::from(plan.newest.is_some()),
+        })
+    }
+
+    /// Which log a directory holds: its id, its timeline, and its first offset, as its oldest segment says; `None` when there
+    /// is no segment in it.
+    pub fn identity(
+        storage: &dyn Storage,
+        dir: &Path,
+    ) -> Result<Option<(crate::DatabaseId, crate::TimelineId, u64)>> {
+        if storage.stat(dir)?.is_none() {
+            return Err(Error::NoLog { dir: dir.to_owned() });
+        }
+        let listing = crate::listing::Listing::read(storage, dir)?;
+        let Some(base) = listing.bases.first() else { return Ok(None) };
+        let path = dir.join(format!("{base:020}.{}", crate::segment::LOG_EXTENSION));
+        let header = crate::segment::SegmentHeader::read(&*storage.open(&path, cairn_disk::Access::Read)?)?;
+        Ok(Some((header.id, header.timeline, header.base)))
+    }
+
     /// Returns when every record up to and including `offset` is durable. One thread syncs for all that wait. A failed
     /// sync poisons the log: what it should have made durable may be lost at a restart.
     pub fn commit(&self, offset: u64) -> Result<()> {
@@ -113,6 +168,12 @@ impl Log {
             file.sync()?;
             Ok(durable)
         })
+    }
+
+    /// Returns when everything appended so far is durable. Syncs nothing when all of it is.
+    pub fn sync(&self) -> Result<()> {
+        let next = self.next_offset();
+        if next <= self.durable_offset() { self.commit.check() } else { self.commit(next - 1) }
     }
 
     /// The offset that the next record gets.
@@ -144,9 +205,11 @@ impl Log {
                 path: segment.log_path(),
                 base_offset: segment.base,
                 next_offset: end.next_offset,
+                records: segment.records(end.next_offset),
                 bytes: end.bytes,
                 last_timestamp_us: Some(end.last_timestamp_us).filter(|t| *t != i64::MIN),
                 sealed: segment.sealed().is_some(),
+                compacted: segment.compacted().is_some(),
             }
         };
         published.segments.iter().map(info).collect()
@@ -166,20 +229,38 @@ impl Log {
         Reader::new(&self.config, parts, from)
     }
 
+    /// As [`Log::read`], on a thread of its own: it reads, checks and decodes ahead of the caller. `decode` runs there, once for
+    /// each record, in order.
+    pub fn read_ahead<T: Send + 'static>(
+        &self,
+        from: u64,
+        decode: impl Fn(RecordRef<'_>) -> T + Send + 'static,
+    ) -> Result<ReadAhead<T>> {
+        Ok(ReadAhead::new(self.read(from)?, decode))
+    }
+
     /// The offset of the first record with a timestamp of at least `timestamp_us`; `None` when there is none.
     pub fn offset_for_time(&self, timestamp_us: i64) -> Result<Option<u64>> {
         let parts = self.published.lock().parts(|end| end.last_timestamp_us >= timestamp_us);
-        match parts.first() {
-            Some(part) => reader::find_time(&self.config, part, timestamp_us),
-            None => Ok(None),
+        // More than the first only where compaction left nothing that late in it.
+        for part in &parts {
+            if let Some(offset) = reader::find_time(&self.config, part, timestamp_us)? {
+                return Ok(Some(offset));
+            }
         }
+        Ok(None)
     }
 
     /// Removes the oldest segments, as long as all their records are before `offset`; how many. The newest stays, and the
     /// last record that is durable: offsets and times go on from it. Readers at work are not disturbed.
     pub fn remove_before(&self, offset: u64) -> Result<u64> {
+        self.remove_oldest(offset).map(|(segments, _)| segments)
+    }
+
+    /// As [`Log::remove_before`]: how many segments, and the bytes of their `.log` files.
+    pub(crate) fn remove_oldest(&self, offset: u64) -> Result<(u64, u64)> {
         let _one_at_a_time = self.removing.lock();
-        let mut removed = 0;
+        let (mut removed, mut bytes) = (0, 0);
         while let Some(oldest) = self.removable(offset) {
             self.commit.check()?;
             oldest.remove_indexes()?;
@@ -188,8 +269,9 @@ impl Log {
             // One at a time: of several removals that are not synced a crash may keep any, and leave a gap.
             self.storage.sync_dir(&self.config.dir).map_err(|e| self.commit.poison(e))?;
             removed += 1;
+            bytes += oldest.sealed().map_or(0, |end| end.bytes);
         }
-        Ok(removed)
+        Ok((removed, bytes))
     }
 
     fn removable(&self, offset: u64) -> Option<Arc<LogSegment>> {
@@ -203,7 +285,7 @@ impl Log {
 
 impl Published {
     /// The segments from the first one on whose end meets `wanted`; all later ones do.
-    fn parts(&self, wanted: impl Fn(&Extent) -> bool) -> Vec<Part> {
+    pub(crate) fn parts(&self, wanted: impl Fn(&Extent) -> bool) -> Vec<Part> {
         let end_of = |segment: &Arc<LogSegment>| segment.sealed().unwrap_or(self.end);
         let from = self.segments.partition_point(|segment| !wanted(&end_of(segment)));
         let part = |segment: &Arc<LogSegment>| Part { segment: Arc::clone(segment), end: end_of(segment) };
@@ -212,7 +294,7 @@ impl Published {
 }
 
 /// Creates the log's directory and the missing ones above it, durably.
-fn make_dir(storage: &dyn Storage, dir: &Path) -> Result<()> {
+pub(crate) fn make_dir(storage: &dyn Storage, dir: &Path) -> Result<()> {
     let mut missing = Vec::new();
     let mut at = dir;
     while storage.stat(at)?.is_none() && at != parent_dir(at) {

@@ -15,8 +15,8 @@ pub(crate) struct Part {
     pub end: Extent,
 }
 
-/// Reads a log in order, up to where it ended when the reader was made. Later appends, a new segment and
-/// [`crate::Log::remove_before`] don't disturb it.
+/// Reads a log in order, up to where it ended when the reader was made. Later appends, a new segment,
+/// [`crate::Log::remove_before`] and [`crate::Log::compact`] don't disturb it.
 ///
 /// It holds one buffer of 256 KiB, or of the longest record at hand. Every checksum is checked; after an error it ends.
 /// As an iterator it copies each record; [`Reader::next_ref`] does not.
@@ -81,11 +81,9 @@ impl Iterator for Reader {
 
 /// The offset of the first record of `part` with a timestamp of at least `timestamp_us`; `None` when there is none.
 pub(crate) fn find_time(config: &LogConfig, part: &Part, timestamp_us: i64) -> Result<Option<u64>> {
-    let guess = part.segment.offset_before(timestamp_us)?;
-    if guess >= part.end.next_offset {
-        // The index runs ahead of what this reader may see, and times never go back.
-        return Ok(None);
-    }
+    // An offset past the end is the index's mistake: a record there is not before a time that is in the segment.
+    let guess = Some(part.segment.offset_before(timestamp_us)?).filter(|o| *o < part.end.next_offset);
+    let guess = guess.unwrap_or(part.segment.base);
     let mut scan = seek(config, part, guess)?;
     let mut before = None;
     while step(&mut scan)? {
@@ -122,7 +120,12 @@ fn seek(config: &LogConfig, part: &Part, offset: u64) -> Result<RecordScan, cair
 }
 
 fn skip_to(scan: &mut RecordScan, offset: u64) -> Result<(), Stop> {
-    while scan.place().offset < offset && scan.step()? {}
+    while scan.place().offset < offset && scan.step()? {
+        // In a compacted segment the record itself may be missing: the next one is what is wanted.
+        if scan.current().offset >= offset {
+            scan.step_back();
+        }
+    }
     Ok(())
 }
 
@@ -136,6 +139,7 @@ fn begin(config: &LogConfig, part: &Part, last_timestamp_us: i64) -> Result<Reco
 
 fn begin_at(config: &LogConfig, part: &Part, place: Place) -> Result<RecordScan, cairn_disk::Error> {
     let file = part.segment.open()?;
-    SegmentHeader::read(&*file)?.belongs(file.path(), config, part.segment.base)?;
-    Ok(RecordScan::new(file, place, part.end.bytes))
+    let header = SegmentHeader::read(&*file)?;
+    header.belongs(file.path(), config, part.segment.base)?;
+    Ok(RecordScan::new(file, place, part.end.bytes).compacted(header.compacted))
 }

@@ -3,14 +3,15 @@
 //! It plans first, changing nothing, and refuses damage; then it applies the plan.
 
 use crate::error::corrupt;
-use crate::index::{self, OffsetEntry, Sampler, Samples, TimeEntry};
+use crate::index::{self, Loaded, OffsetEntry, Sampler, Samples, TimeEntry};
 use crate::listing::Listing;
 use crate::proof::proves_damage;
 use crate::record::{Flaw, HEAD_BYTES, RecordRef};
 use crate::scan::{Place, RecordScan, Stop};
 use crate::segment::{Extent, HEADER_BYTES, LOG_EXTENSION, LogSegment, SegmentHeader};
+use crate::sums::Sums;
 use crate::{LogConfig, Result};
-use cairn_disk::{Access, File, Storage, parent_dir};
+use cairn_disk::{Access, Crc32c, File, Storage, parent_dir};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,10 @@ pub struct Recovered {
     pub base_offset: u64,
     /// The next record's offset.
     pub next_offset: u64,
+    /// The first record's timestamp, microseconds since the Unix epoch; `None` when there is no record.
+    pub first_timestamp_us: Option<i64>,
+    /// The last record's timestamp, microseconds since the Unix epoch; `None` when there is no record.
+    pub last_timestamp_us: Option<i64>,
     /// The torn end that was cut.
     pub cut: Option<Cut>,
     /// Files that were never finished, or stand for nothing, and were removed.
@@ -51,6 +56,8 @@ pub struct Recovered {
 pub(crate) struct Newest {
     pub segment: Arc<LogSegment>,
     pub end: Extent,
+    /// Of the file up to `end`.
+    pub crc: Crc32c,
     pub sampler: Sampler,
     /// Where in the file the bytes begin that nothing proves durable.
     unproven_from: u64,
@@ -134,6 +141,7 @@ impl Plan {
                 if let Some((flaw, position)) = whole.flaw {
                     return Err(flaw.at(file.path(), position).into());
                 }
+                segment.note_sums(|sums| *sums = Sums { log: Some(whole.crc.value()), indexes: None });
                 segment.seal(whole.end);
                 false
             }
@@ -157,6 +165,9 @@ impl Plan {
         let before = self.sealed.last().and_then(|s| s.sealed());
         let segment = LogSegment::new(storage, &config.dir, base, Samples::default());
         let file = open_segment(&segment, config, before)?;
+        if segment.compacted().is_some() {
+            return Err(ends_compacted(file.path()).into());
+        }
         let (whole, sampler) = scan_and_index(&segment, &file, config, before)?;
         if let Some((flaw, position)) = whole.flaw {
             if !may_be_torn || proves_damage(&*file, whole.end)? {
@@ -171,8 +182,30 @@ impl Plan {
             // The header as well.
             _ => 0,
         };
-        self.newest = Some(Newest { segment: Arc::new(segment), end: whole.end, sampler, unproven_from });
+        let Whole { end, crc, .. } = whole;
+        self.newest = Some(Newest { segment: Arc::new(segment), end, crc, sampler, unproven_from });
         Ok(())
+    }
+
+    /// The first record's timestamp.
+    fn first_timestamp_us(&self, newest: &Newest) -> Result<Option<i64>> {
+        let sealed = self.sealed.iter().filter_map(|s| Some((s, s.sealed()?)));
+        for (segment, end) in sealed.chain([(&newest.segment, newest.end)]) {
+            let scan = RecordScan::new(segment.open()?, segment.first(), end.bytes);
+            let mut scan = scan.compacted(segment.compacted());
+            match scan.step() {
+                Ok(true) => return Ok(Some(scan.current().timestamp_us)),
+                // Compaction left nothing of it, or the newest is empty.
+                Ok(false) => {}
+                Err(stop) => return Err(stop.into_error(scan.file(), scan.place().position).into()),
+            }
+        }
+        Ok(None)
+    }
+
+    fn records(&self, newest: &Newest) -> u64 {
+        let sealed = self.sealed.iter().filter_map(|s| Some(s.records(s.sealed()?.next_offset)));
+        sealed.sum::<u64>() + newest.segment.records(newest.end.next_offset)
     }
 
     /// Makes the directory what the plan says it is: afterwards everything kept is durable.
@@ -211,11 +244,15 @@ impl Plan {
             storage.sync_dir(parent_dir(&config.dir))?;
         }
         let base_offset = self.sealed.first().map_or(newest.segment.base, |s| s.base);
+        let first_timestamp_us = self.first_timestamp_us(&newest)?;
+        let last_us = newest.end.last_timestamp_us;
         let recovered = Recovered {
-            records: newest.end.next_offset - base_offset,
+            records: self.records(&newest),
             segments: self.sealed.len() + 1,
             base_offset,
             next_offset: newest.end.next_offset,
+            first_timestamp_us,
+            last_timestamp_us: first_timestamp_us.map(|_| last_us),
             cut: self.cut,
             removed: self.leftovers,
             indexes_rebuilt: self.unindexed.len(),
@@ -246,6 +283,7 @@ fn first_segment(storage: &Arc<dyn Storage>, config: &LogConfig) -> Result<Newes
             bytes: segment.first().position,
             last_timestamp_us: i64::MIN,
         },
+        crc: LogSegment::first_crc(config, config.start),
         sampler: Sampler::new(config.start, config.index_interval_bytes),
         unproven_from: 0,
         segment: Arc::new(segment),
@@ -267,19 +305,29 @@ fn torn_newest(storage: &dyn Storage, config: &LogConfig, base: Option<u64>) -> 
 /// Opens a segment's `.log` and checks that it belongs after what is `before` it.
 fn open_segment(segment: &LogSegment, config: &LogConfig, before: Option<Extent>) -> Result<Arc<dyn File>> {
     let file = segment.open()?;
-    SegmentHeader::read(&*file)?.belongs(file.path(), config, segment.base)?;
+    let header = SegmentHeader::read(&*file)?;
+    header.belongs(file.path(), config, segment.base)?;
+    segment.note_header(&header);
     follows(file.path(), before, segment.base)?;
     Ok(file)
 }
 
-/// Refuses a segment whose base offset is not where the one before it ends.
+/// The newest segment is never a compacted one.
+pub(crate) fn ends_compacted(path: &Path) -> cairn_disk::Error {
+    corrupt(path, None, "newest segment", "the segments after a compacted one", "none")
+}
+
+/// Refuses a segment whose base offset is not where the one before it ends; names the offsets that are missing.
 pub(crate) fn follows(path: &Path, before: Option<Extent>, base: u64) -> Result<(), cairn_disk::Error> {
-    match before {
-        Some(before) if before.next_offset != base => {
-            Err(corrupt(path, None, "records missing before it, base offset", before.next_offset, base))
-        }
-        _ => Ok(()),
+    let Some(next) = before.map(|before| before.next_offset).filter(|next| *next != base) else {
+        return Ok(());
+    };
+    if next < base {
+        let actual = format!("{base}: offsets {next} to {} are missing", base - 1);
+        return Err(corrupt(path, None, "records missing before it, base offset", next, actual));
     }
+    let actual = format!("{base}: offsets {base} to {} are there twice", next - 1);
+    Err(corrupt(path, None, "records there twice, base offset", next, actual))
 }
 
 /// What reading a segment from its first record finds.
@@ -290,6 +338,8 @@ pub(crate) struct Whole {
     pub flaw: Option<(Flaw, u64)>,
     /// Its last good record knew that everything before this offset was durable.
     pub durable_to: Option<u64>,
+    /// Of the file up to `end`.
+    pub crc: Crc32c,
 }
 
 /// Reads a segment from its first record to its end or first flaw; shows `note` each record and its position.
@@ -301,16 +351,24 @@ pub(crate) fn scan_whole(
 ) -> Result<Whole> {
     let last_timestamp_us = before.map_or(i64::MIN, |b| b.last_timestamp_us);
     let first = Place { last_timestamp_us, ..segment.first() };
-    let mut scan = RecordScan::new(Arc::clone(file), first, file.bytes()?);
+    let bytes = file.bytes()?;
+    let mut header = vec![0; usize::try_from(first.position.min(bytes)).unwrap_or_default()];
+    file.read_exact_at(0, &mut header)?;
+    let mut crc = Crc32c::new();
+    crc.update(&header);
+    let mut scan = RecordScan::new(Arc::clone(file), first, bytes).compacted(segment.compacted());
     let flaw = loop {
         match scan.step() {
-            Ok(true) => note(scan.current(), scan.current_position()),
+            Ok(true) => {
+                crc.update(scan.current_bytes());
+                note(scan.current(), scan.current_position());
+            }
             Ok(false) => break None,
             Err(Stop::Flaw(flaw)) => break Some((flaw, scan.place().position)),
             Err(Stop::Disk(e)) => return Err(e.into()),
         }
     };
-    Ok(Whole { end: scan.place().into(), flaw, durable_to: scan.durable_to() })
+    Ok(Whole { end: scan.place().into(), flaw, durable_to: scan.durable_to(), crc })
 }
 
 /// Reads a segment whole, and makes its indexes in memory.
@@ -341,18 +399,25 @@ fn check_by_index(
     let entries_max = bytes / HEAD_BYTES as u64;
     let offsets = index::load(storage, &segment.index_path::<OffsetEntry>(), segment.base, entries_max);
     let times = index::load(storage, &segment.index_path::<TimeEntry>(), segment.base, entries_max);
-    let (offsets, times): (Vec<OffsetEntry>, Vec<TimeEntry>) = match (offsets, times) {
+    let (offsets, times): (Loaded<OffsetEntry>, Loaded<TimeEntry>) = match (offsets, times) {
         (Ok(offsets), Ok(times)) => (offsets, times),
         (Err(e), _) | (_, Err(e)) if !index::is_rebuildable(&e) => return Err(e.into()),
         _ => return Ok(None),
     };
-    let (Some(last), Some(last_time)) = (offsets.last(), times.last()) else { return Ok(None) };
+    segment.note_sums(|sums| {
+        *sums = Sums { log: offsets.log_crc32c, indexes: Some([offsets.sum, times.sum]) };
+    });
+    let (offsets, times) = (offsets.entries, times.entries);
+    let (Some(last), Some(last_time)) = (offsets.last(), times.last()) else {
+        let empty = segment.compacted().filter(|c| c.records == 0 && offsets.is_empty() && times.is_empty());
+        return Ok(empty.map(|c| c.extent()));
+    };
     let place = Place {
         position: last.position,
         offset: segment.base.saturating_add(last.relative.into()),
         last_timestamp_us: i64::MIN,
     };
-    let mut scan = RecordScan::new(Arc::clone(file), place, bytes);
+    let mut scan = RecordScan::new(Arc::clone(file), place, bytes).compacted(segment.compacted());
     let mut first = true;
     loop {
         match scan.step() {

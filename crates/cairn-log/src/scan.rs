@@ -1,5 +1,6 @@
 //! `RecordScan`: the records of one segment file, in order, every one checked.
 
+use crate::compacted::{COMPACTED_HEADER_BYTES, Compacted};
 use crate::record::{Flaw, HEAD_BYTES, Head, RecordRef};
 use crate::segment::Extent;
 use cairn_disk::{Error, File};
@@ -57,6 +58,10 @@ pub(crate) struct RecordScan {
     file: Arc<dyn File>,
     /// The file's bytes that count.
     end: u64,
+    /// Of a compacted segment: offsets ascend with holes up to its end.
+    compacted: Option<Compacted>,
+    /// The next record is one that an index names: a hole before it would be the index's mistake.
+    named: bool,
     buffer: Vec<u8>,
     /// How much the next read asks for.
     read_bytes: usize,
@@ -75,6 +80,8 @@ impl RecordScan {
         RecordScan {
             file,
             end,
+            compacted: None,
+            named: false,
             buffer: Vec::new(),
             read_bytes: FIRST_READ_BYTES,
             start: 0,
@@ -83,6 +90,13 @@ impl RecordScan {
             head: Head::default(),
             current: 0,
         }
+    }
+
+    /// The file is a compacted segment's, if `compacted` says so.
+    pub fn compacted(mut self, compacted: Option<Compacted>) -> Self {
+        self.named = self.place.position != COMPACTED_HEADER_BYTES as u64;
+        self.compacted = compacted;
+        self
     }
 
     /// Before the next record; where a flaw is, after one was returned.
@@ -100,6 +114,7 @@ impl RecordScan {
         self.start += std::mem::take(&mut self.current);
         let left = self.end.saturating_sub(self.place.position);
         if left == 0 {
+            self.pass_last_hole();
             return Ok(false);
         }
         if left < HEAD_BYTES as u64 {
@@ -111,6 +126,7 @@ impl RecordScan {
         self.fill(bytes)?;
         head.check(&mut self.buffer[self.start..self.start + bytes]).map_err(Stop::Flaw)?;
         self.follows(&head).map_err(Stop::Flaw)?;
+        self.named = false;
         self.head = head;
         self.current = bytes;
         self.place.position += bytes as u64;
@@ -119,9 +135,24 @@ impl RecordScan {
         Ok(true)
     }
 
+    /// Goes back before the record that the last successful step found.
+    pub fn step_back(&mut self) {
+        self.place = Place {
+            position: self.current_position(),
+            offset: self.head.offset,
+            last_timestamp_us: self.head.timestamp_us,
+        };
+        self.current = 0;
+    }
+
     /// The record that the last successful step found.
     pub fn current(&self) -> RecordRef<'_> {
         self.head.view(&self.buffer[self.start..self.start + self.current])
+    }
+
+    /// Its bytes.
+    pub fn current_bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.start + self.current]
     }
 
     /// The last record read knew that everything before this offset was durable.
@@ -134,8 +165,22 @@ impl RecordScan {
         self.place.position - self.current as u64
     }
 
+    /// At the end of a compacted segment's records: what came after them is no longer there.
+    fn pass_last_hole(&mut self) {
+        if let Some(compacted) = &self.compacted {
+            self.place.offset = compacted.end_offset;
+            self.place.last_timestamp_us = self.place.last_timestamp_us.max(compacted.last_timestamp_us);
+        }
+    }
+
     fn follows(&self, head: &Head) -> Result<(), Flaw> {
-        if head.offset != self.place.offset {
+        let follows = match &self.compacted {
+            Some(compacted) if !self.named => {
+                (self.place.offset..compacted.end_offset).contains(&head.offset)
+            }
+            _ => head.offset == self.place.offset,
+        };
+        if !follows {
             return Err(Flaw::Offset { expected: self.place.offset, actual: head.offset });
         }
         if head.timestamp_us < self.place.last_timestamp_us {

@@ -6,18 +6,20 @@
 //! |---|---|---|
 //! | 0 | 8 bytes | `CAIRNLOG` |
 //! | 8 | u32 | version, 1 |
-//! | 12 | u32 | header length, 64 |
+//! | 12 | u32 | header length, 64 (of a compacted segment 104: `compacted.rs`) |
 //! | 16 | 16 bytes | log id |
 //! | 32 | 16 bytes | timeline id |
 //! | 48 | u64 | base offset |
-//! | 56 | u32 | reserved, 0 |
+//! | 56 | u32 | flags; bit 0: compacted; the rest 0 |
 //! | 60 | u32 | CRC-32C of bytes 0–59 |
 
+use crate::compacted::{COMPACTED_HEADER_BYTES, Compacted, FLAG_COMPACTED};
 use crate::error::corrupt;
 use crate::index::{self, IndexEntry, OffsetEntry, Samples, TimeEntry};
 use crate::scan::Place;
+use crate::sums::Sums;
 use crate::{DatabaseId, LogConfig, TimelineId};
-use cairn_disk::{Access, Error, File, Result, Storage, crc32c};
+use cairn_disk::{Access, Crc32c, Error, File, Result, Storage, crc32c};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +29,9 @@ pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const LOG_EXTENSION: &str = "log";
 const MAGIC: &[u8; 8] = b"CAIRNLOG";
 const VERSION: u32 = 1;
+/// Header length and flags.
+const PLAIN: (u32, u32) = (HEADER_BYTES as u32, 0);
+const COMPACTED: (u32, u32) = (COMPACTED_HEADER_BYTES as u32, FLAG_COMPACTED);
 
 /// What the header of a `.log` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,17 +39,22 @@ pub(crate) struct SegmentHeader {
     pub id: DatabaseId,
     pub timeline: TimelineId,
     pub base: u64,
+    /// Of a compacted segment.
+    pub compacted: Option<Compacted>,
 }
 
 impl SegmentHeader {
-    fn to_bytes(self) -> [u8; HEADER_BYTES] {
+    /// The 64 bytes that every header begins with.
+    pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        bytes[12..16].copy_from_slice(&64u32.to_le_bytes());
+        let (length, flags) = if self.compacted.is_some() { COMPACTED } else { PLAIN };
+        bytes[12..16].copy_from_slice(&length.to_le_bytes());
         bytes[16..32].copy_from_slice(&self.id.0);
         bytes[32..48].copy_from_slice(&self.timeline.0);
         bytes[48..56].copy_from_slice(&self.base.to_le_bytes());
+        bytes[56..60].copy_from_slice(&flags.to_le_bytes());
         let crc = crc32c(&bytes[..60]);
         bytes[60..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -55,10 +65,26 @@ impl SegmentHeader {
         let mut bytes = [0; HEADER_BYTES];
         let there = usize::try_from(file.bytes()?).unwrap_or(usize::MAX).min(HEADER_BYTES);
         file.read_exact_at(0, &mut bytes[..there])?;
-        Self::parse(file.path(), &bytes[..there])
+        let (mut header, flags) = Self::parse(file.path(), &bytes[..there])?;
+        if flags & FLAG_COMPACTED != 0 {
+            header.compacted = Some(Compacted::read(file, header.base)?);
+        }
+        Ok(header)
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<SegmentHeader> {
+    /// Whether only the version of this file's header is damaged: with the right one its checksum holds.
+    pub fn is_flipped_version(file: &dyn File) -> Result<bool> {
+        let mut bytes = [0; HEADER_BYTES];
+        if file.bytes()? < HEADER_BYTES as u64 {
+            return Ok(false);
+        }
+        file.read_exact_at(0, &mut bytes)?;
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        Ok(crc32c(&bytes[..60]).to_le_bytes() == bytes[60..])
+    }
+
+    /// What the first 64 bytes say, and the flags.
+    fn parse(path: &Path, bytes: &[u8]) -> Result<(SegmentHeader, u32)> {
         let word =
             |at: usize| bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         let magic = bytes.get(..8).unwrap_or(bytes);
@@ -83,15 +109,17 @@ impl SegmentHeader {
             let hex = |crc| format!("0x{crc:08x}");
             return Err(corrupt(path, Some(60), "CRC mismatch", hex(word(60)), hex(crc)));
         }
-        if word(12) != 64 || word(56) != 0 {
-            let actual = format!("{} and {}", word(12), word(56));
-            return Err(corrupt(path, Some(12), "header length and reserved", "64 and 0", actual));
+        let (length, flags) = (word(12), word(56));
+        if ![PLAIN, COMPACTED].contains(&(length, flags)) {
+            let actual = format!("{length} and {flags}");
+            return Err(corrupt(path, Some(12), "header length and flags", "64 and 0 or 104 and 1", actual));
         }
         let (mut id, mut timeline) = ([0; 16], [0; 16]);
         id.copy_from_slice(&header[16..32]);
         timeline.copy_from_slice(&header[32..48]);
         let base = u64::from(word(48)) | u64::from(word(52)) << 32;
-        Ok(SegmentHeader { id: DatabaseId(id), timeline: TimelineId(timeline), base })
+        let (id, timeline) = (DatabaseId(id), TimelineId(timeline));
+        Ok((SegmentHeader { id, timeline, base, compacted: None }, flags))
     }
 
     /// Refuses the header of another log, or of another segment.
@@ -104,6 +132,10 @@ impl SegmentHeader {
         }
         if self.base != base {
             return Err(corrupt(path, Some(48), "base offset mismatch", base, self.base));
+        }
+        if self.compacted.is_some() && !config.compacted_allowed {
+            let expected = "a segment with every record: this log is never compacted";
+            return Err(corrupt(path, Some(56), "segment flags", expected, "a compacted one"));
         }
         Ok(())
     }
@@ -138,7 +170,11 @@ pub(crate) struct LogSegment {
     pub base: u64,
     /// Set once it is sealed: then it never changes.
     sealed: OnceLock<Extent>,
+    /// Set when its header says so.
+    compacted: OnceLock<Compacted>,
     indexes: Mutex<Indexes>,
+    /// The checksums of its files, as far as they are known: of the `.log` from when it is sealed.
+    sums: Mutex<Sums>,
     /// The open `.log` of the newest segment, or of one that is removed while readers may still want it. Others are
     /// opened when read, so that a log of many segments holds few files.
     held: Mutex<Option<Arc<dyn File>>>,
@@ -152,7 +188,9 @@ impl LogSegment {
             stem: dir.join(format!("{base:020}")),
             base,
             sealed: OnceLock::new(),
+            compacted: OnceLock::new(),
             indexes: Mutex::new(Indexes::Memory(samples)),
+            sums: Mutex::new(Sums::default()),
             held: Mutex::new(None),
         }
     }
@@ -161,11 +199,29 @@ impl LogSegment {
     pub fn create(storage: &Arc<dyn Storage>, config: &LogConfig, base: u64) -> Result<Self> {
         let segment = Self::new(storage, &config.dir, base, Samples::default());
         let file: Arc<dyn File> = storage.create(&segment.log_path())?.into();
-        let header = SegmentHeader { id: config.id, timeline: config.timeline, base };
+        let header = SegmentHeader { id: config.id, timeline: config.timeline, base, compacted: None };
         file.append(&header.to_bytes())?;
         file.sync()?;
         segment.hold(file);
         Ok(segment)
+    }
+
+    /// The running checksum of a new segment's `.log`: of its header.
+    pub fn first_crc(config: &LogConfig, base: u64) -> Crc32c {
+        let header = SegmentHeader { id: config.id, timeline: config.timeline, base, compacted: None };
+        let mut crc = Crc32c::new();
+        crc.update(&header.to_bytes());
+        crc
+    }
+
+    /// What is known of its files' checksums.
+    pub fn sums(&self) -> Sums {
+        *self.sums.lock()
+    }
+
+    /// Takes note of its files' checksums.
+    pub fn note_sums(&self, note: impl FnOnce(&mut Sums)) {
+        note(&mut self.sums.lock());
     }
 
     /// The path of its `.log`.
@@ -180,7 +236,25 @@ impl LogSegment {
 
     /// The place before its first record.
     pub fn first(&self) -> Place {
-        Place { position: HEADER_BYTES as u64, offset: self.base, last_timestamp_us: i64::MIN }
+        let header_bytes = if self.compacted().is_some() { COMPACTED_HEADER_BYTES } else { HEADER_BYTES };
+        Place { position: header_bytes as u64, offset: self.base, last_timestamp_us: i64::MIN }
+    }
+
+    /// What its header says of its compaction, once that was noted.
+    pub fn compacted(&self) -> Option<Compacted> {
+        self.compacted.get().copied()
+    }
+
+    /// Takes note of what its header says.
+    pub fn note_header(&self, header: &SegmentHeader) {
+        if let Some(compacted) = header.compacted {
+            self.compacted.get_or_init(|| compacted);
+        }
+    }
+
+    /// How many records it holds up to `next_offset`, its end.
+    pub fn records(&self, next_offset: u64) -> u64 {
+        self.compacted().map_or(next_offset.saturating_sub(self.base), |c| c.records)
     }
 
     /// Its extent, once sealed.
@@ -215,15 +289,22 @@ impl LogSegment {
 
     /// Removes its `.log`. Readers that have the segment go on: it stays open for them.
     pub fn remove(&self) -> Result<()> {
+        self.keep_open()?;
+        self.storage.remove(&self.log_path())
+    }
+
+    /// From now on its `.log` stays open: something else is about to be at its path, and readers want this.
+    pub fn keep_open(&self) -> Result<()> {
         let mut held = self.held.lock();
         if held.is_none() {
             *held = Some(self.storage.open(&self.log_path(), Access::Read)?.into());
         }
-        self.storage.remove(&self.log_path())
+        Ok(())
     }
 
     /// Removes its index files, if there.
     pub fn remove_indexes(&self) -> Result<()> {
+        self.note_sums(|sums| sums.indexes = None);
         index::remove_if_there(&*self.storage, &self.index_path::<OffsetEntry>())?;
         index::remove_if_there(&*self.storage, &self.index_path::<TimeEntry>())
     }
@@ -260,8 +341,11 @@ impl LogSegment {
     /// Writes the index files from what is in memory, and syncs them.
     pub fn write_indexes(&self) -> Result<()> {
         if let Indexes::Memory(samples) = &*self.indexes.lock() {
-            index::write(&*self.storage, &self.index_path::<OffsetEntry>(), self.base, &samples.offsets)?;
-            index::write(&*self.storage, &self.index_path::<TimeEntry>(), self.base, &samples.times)?;
+            let (offsets, times) = (self.index_path::<OffsetEntry>(), self.index_path::<TimeEntry>());
+            let log_crc32c = self.sums().log;
+            let index = index::write(&*self.storage, &offsets, self.base, log_crc32c, &samples.offsets)?;
+            let timeindex = index::write(&*self.storage, &times, self.base, None, &samples.times)?;
+            self.note_sums(|sums| sums.indexes = Some([index, timeindex]));
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! The command: what a request line asks for.
 
-use cairn_engine::{Near, Similar, Write};
+use crate::wal_change::WalChange;
+use cairn_engine::topics::TopicConfig;
+use cairn_engine::{Near, ParsedTime, Similar, Target, TimelineId, Write};
 
 /// A request, typed.
 #[derive(Debug, Clone)]
@@ -26,6 +28,77 @@ pub enum Ask {
     Dump(Dump),
     /// SNAPSHOT ….
     Snapshot(Snapshot),
+    /// WAL ….
+    Wal(Wal),
+    /// TIMELINE ….
+    Timeline(Timelines),
+    /// TOPIC ….
+    Topic(Topics),
+}
+
+/// What WAL is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wal {
+    /// How the log is kept and how much of it there is.
+    Status,
+    /// Switch it on, or change how it is kept.
+    Enable(Box<WalChange>),
+    /// Switch it off.
+    Disable,
+    /// Read every record of it.
+    Verify,
+    /// Make everything acknowledged durable.
+    Sync,
+    /// Apply the records of a directory of segments.
+    Replay(ReplayWal),
+}
+
+/// The options of WAL REPLAY.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReplayWal {
+    /// The directory; `None`: the database's own, in which there is nothing that is not applied.
+    pub path: Option<String>,
+    /// No record before this is applied.
+    pub from: Option<ParsedTime>,
+    /// No record after this is.
+    pub to: Option<ParsedTime>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Read all of it before anything is applied.
+    pub verify: bool,
+}
+
+/// What TIMELINE is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Timelines {
+    /// All there are, and what each can bring back.
+    List,
+    /// Make a branch at a point of the past.
+    Recover(Recover),
+    /// How one differs from the live one.
+    Compare(TimelineId),
+    /// Make one the live one.
+    Promote(TimelineId),
+    /// Remove one.
+    Drop {
+        /// Which.
+        timeline: TimelineId,
+        /// Only say what would go.
+        dry_run: bool,
+    },
+}
+
+/// The options of TIMELINE RECOVER.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recover {
+    /// Which point.
+    pub target: Target,
+    /// It is a time that named no zone.
+    pub zone_assumed: bool,
+    /// On which timeline's line; `None`: the live one's.
+    pub timeline: Option<TimelineId>,
+    /// Only say where it would stand.
+    pub dry_run: bool,
 }
 
 /// What DUMP is to do, the paths as given.
@@ -82,4 +155,63 @@ pub enum Compression {
     Gzip,
     /// `compression=none`.
     None,
+}
+
+/// What TOPIC is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topics {
+    /// Make one.
+    Create {
+        /// Its name.
+        name: String,
+        /// How it is kept.
+        config: Box<TopicConfig>,
+    },
+    /// All there are.
+    List,
+    /// One of them, and its partitions.
+    Info(String),
+    /// Append a record.
+    Append(AppendTopic),
+    /// Read records.
+    Read(ReadTopic),
+    /// Find the first record that is not earlier than a time.
+    Offset {
+        /// The topic.
+        name: String,
+        /// The partition.
+        partition: u32,
+        /// The time.
+        time: ParsedTime,
+    },
+    /// Remove one, for good.
+    Delete(String),
+    /// Take superseded records out of one.
+    Compact(String),
+}
+
+/// The options of TOPIC APPEND.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendTopic {
+    /// The topic.
+    pub name: String,
+    /// The partition; `None`: where the key belongs, or the next in turn.
+    pub partition: Option<u32>,
+    /// The key.
+    pub key: Option<String>,
+    /// The value; `None`: a tombstone of the key.
+    pub value: Option<String>,
+}
+
+/// The options of TOPIC READ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadTopic {
+    /// The topic.
+    pub name: String,
+    /// The partition.
+    pub partition: u32,
+    /// The first offset read.
+    pub from_offset: u64,
+    /// How many records at most.
+    pub count: usize,
 }

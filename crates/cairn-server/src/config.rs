@@ -4,13 +4,15 @@ mod file;
 mod keys;
 mod keys_engine;
 mod keys_server;
+mod keys_wal;
 mod nearest;
 mod value;
+mod wal_keys;
 
 use crate::cidr::Cidr;
 use crate::interpreter::Rules;
 use crate::render::Dialect;
-use cairn_engine::{Decay, FusionSettings, Limits, Settings};
+use cairn_engine::{ArchivePolicy, Decay, FusionSettings, Limits, Settings, WalSettings, WhenFull};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,8 +40,10 @@ pub struct Config {
     pub fusion: FusionSettings,
     /// `events.decay_*`; an interval of 0 is none.
     pub decay: Decay,
-    /// `wal.max_file_size`: bytes of a write-ahead log segment.
-    pub log_segment_bytes: u64,
+    /// `wal.*`: how the write-ahead log is kept; `None`, when a file says nothing of it: as the data directory remembers.
+    pub wal: Option<WalSettings>,
+    /// `archive.*`.
+    pub archive: ArchiveConfig,
     /// `limits.line_bytes`.
     pub line_bytes_max: usize,
     /// `performance.max_connections`.
@@ -85,6 +89,25 @@ impl SnapshotConfig {
     }
 }
 
+/// Whether and how the log is copied to the repository while the server runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveConfig {
+    /// `archive.enabled`.
+    pub enabled: bool,
+    /// `archive.interval`: between two copies of what was logged since.
+    pub interval: Duration,
+    /// `archive.backlog_max` and `archive.when_full`.
+    pub policy: ArchivePolicy,
+}
+
+impl Default for ArchiveConfig {
+    /// Off; every 10 s, up to 4 GiB may wait, and then writes are refused.
+    fn default() -> Self {
+        let policy = ArchivePolicy { backlog_bytes_max: 4 << 30, when_full: WhenFull::Refuse };
+        ArchiveConfig { enabled: false, interval: Duration::from_secs(10), policy }
+    }
+}
+
 /// What is logged. The binary sets it up; the server only writes `tracing` events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logging {
@@ -106,7 +129,8 @@ impl Default for Config {
             limits: Limits::default(),
             fusion: FusionSettings::default(),
             decay: Decay { interval_sec: 3600, alpha: 0.99 },
-            log_segment_bytes: 64 << 20,
+            wal: None,
+            archive: ArchiveConfig::default(),
             line_bytes_max: Rules::default().line_bytes_max,
             connections_max: 1000,
             idle_timeout: Duration::from_secs(300),

@@ -2,18 +2,22 @@
 
 use crate::backend::{Backend, Cost, Written};
 use crate::check::check;
-use crate::command::{Ask, Dump, Snapshot};
+use crate::command::{Ask, Dump, Snapshot, Timelines, Wal};
 use crate::config::{Config, SnapshotConfig};
 use crate::counters::Counters;
 use crate::dump::dump;
 use crate::failure::Failure;
-use crate::info::{Facts, sections};
+use crate::info::{Facts, recoverable, sections};
 use crate::jobs::{Jobs, read_only};
 use crate::memory::Memory;
 use crate::reply::Reply;
 use crate::snapshot::{newest, snapshot};
+use crate::timelines::timelines;
+use crate::topics::topic;
+use crate::wal::wal;
 use cairn_disk::Storage;
-use cairn_engine::{Clock, Engine, Options, Using, Write};
+use cairn_engine::topics::Topics;
+use cairn_engine::{Clock, Engine, OpenReport, Options, Stats, Using, Write};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +35,13 @@ pub struct EngineBackend {
     pub(crate) repository_dir: PathBuf,
     pub(crate) data_dir: PathBuf,
     pub(crate) jobs: Jobs,
+    /// The engine only answers, and so does this.
+    pub(crate) read_only: bool,
+    /// Whoever asks may name any path.
+    any_path: bool,
+    opened: Option<OpenReport>,
+    /// Open from the first request about them on.
+    topics: Mutex<Option<Arc<Topics>>>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     started_us: i64,
@@ -53,6 +64,10 @@ impl EngineBackend {
             data_dir: config.data_dir.clone(),
             jobs: Jobs::new(Arc::clone(&clock)),
             started_us: clock.now_us(),
+            read_only: engine.stats().status.read_only,
+            any_path: false,
+            opened: None,
+            topics: Mutex::new(None),
             newest: Mutex::new(None),
             engine,
             storage,
@@ -65,6 +80,80 @@ impl EngineBackend {
             Err(failure) => tracing::warn!(%failure, "cannot read the snapshot repository"),
         }
         backend
+    }
+
+    /// INFO tells of the recovery that opened the engine.
+    pub fn opened_with(self, report: OpenReport) -> Self {
+        EngineBackend { opened: Some(report), ..self }
+    }
+
+    /// Requests may name any path: for whoever holds the directory and is asked by nobody else.
+    pub fn with_any_path(self) -> Self {
+        EngineBackend { any_path: true, ..self }
+    }
+
+    /// The directory that WAL REPLAY means.
+    pub(crate) fn replay_path(&self, given: &str) -> Result<PathBuf, Failure> {
+        if self.any_path {
+            return Ok(PathBuf::from(given));
+        }
+        let mut allowed = self.snapshot.allowed_dirs.clone();
+        allowed.push(self.snapshot.dir.clone());
+        Ok(cairn_snapshot::resolve(self.storage.as_ref(), &self.data_dir, &allowed, given)?)
+    }
+
+    /// The directory that WAL ENABLE means: never one of the database's own files, wherever the request comes from.
+    pub(crate) fn wal_path(&self, given: &str) -> Result<PathBuf, Failure> {
+        let path = self.replay_path(given)?;
+        let storage = self.storage.as_ref();
+        let real = storage.canonical(&path).unwrap_or_else(|_| path.clone());
+        for held in [self.data_dir.join("timelines"), self.repository_dir.clone()] {
+            if storage.canonical(&held).is_ok_and(|held| real.starts_with(held)) {
+                let shown = path.display();
+                return Err(Failure::input(format!("Invalid filepath: {shown} belongs to the database")));
+            }
+        }
+        if storage.canonical(&self.data_dir).is_ok_and(|data| data == real) {
+            let shown = path.display();
+            return Err(Failure::input(format!(
+                "Invalid filepath: {shown} is the data directory; expected a directory of its own for the log"
+            )));
+        }
+        Ok(path)
+    }
+
+    /// The topics, opened when they are not yet.
+    pub(crate) fn topics(&self) -> Result<Arc<Topics>, Failure> {
+        let mut open = self.topics.lock();
+        if let Some(topics) = &*open {
+            return Ok(Arc::clone(topics));
+        }
+        let clock = Arc::clone(&self.clock);
+        let (topics, recovered) = Topics::open(Arc::clone(&self.storage), &self.data_dir, clock)?;
+        for found in recovered.partitions.iter().filter(|found| found.recovered.cut.is_some()) {
+            let (topic, partition) = (&found.topic, found.partition);
+            tracing::warn!(topic, partition, "the torn end of a topic's partition was cut");
+        }
+        let topics = Arc::new(topics);
+        *open = Some(Arc::clone(&topics));
+        Ok(topics)
+    }
+
+    /// Opens the topics when there are any, so that their syncs, retention and compaction go on without a request.
+    pub(crate) fn resume_topics(&self) {
+        let dir = self.data_dir.join("topics");
+        if self.read_only || !self.storage.stat(&dir).is_ok_and(|stat| stat.is_some()) {
+            return;
+        }
+        if let Err(failure) = self.topics() {
+            // The database works without them; each TOPIC request will say what is wrong.
+            tracing::warn!(%failure, "cannot open the topics");
+        }
+    }
+
+    /// What can be recovered on the live timeline. Cheap.
+    pub(crate) fn recoverable(&self, stats: &Stats) -> String {
+        recoverable(stats, self.now_us())
     }
 
     pub(crate) fn now_us(&self) -> i64 {
@@ -100,6 +189,9 @@ impl EngineBackend {
             memory: Memory::read(self.storage.as_ref()),
             uptime_s: (self.now_us() - self.started_us).max(0) / 1_000_000,
             last_snapshot: self.newest.lock().clone(),
+            opened: self.opened.as_ref(),
+            now_us: self.now_us(),
+            archived: self.engine.options().archive.is_some(),
         };
         Reply::Info(sections(&facts))
     }
@@ -124,6 +216,9 @@ impl Backend for EngineBackend {
 
     fn answer(&self, ask: &Ask) -> Reply {
         let failed = |e: cairn_engine::Error| Reply::Failed(e.into());
+        if self.read_only && changes(ask) {
+            return Failure::read_only("state of the past").into();
+        }
         match ask {
             Ask::Similar(query) => {
                 self.engine.similar(query).map_or_else(failed, |hits| Reply::Results(hits.results))
@@ -135,6 +230,9 @@ impl Backend for EngineBackend {
             Ask::Check => self.engine.view().map_or_else(failed, |view| Reply::Block(check(&view))),
             Ask::Dump(asked) => dump(self, asked),
             Ask::Snapshot(asked) => snapshot(self, asked),
+            Ask::Wal(asked) => wal(self, asked),
+            Ask::Timeline(asked) => timelines(self, asked),
+            Ask::Topic(asked) => topic(self, asked),
         }
     }
 
@@ -143,8 +241,12 @@ impl Backend for EngineBackend {
             Ask::Similar(query) if query.using == Using::Events && query.filter.is_none() => Cost::Small,
             Ask::Similar(query) => self.search_cost(query.filter.is_some()),
             Ask::Near(query) => self.search_cost(query.filter.is_some()),
-            Ask::Info | Ask::Dump(Dump::Status) | Ask::Snapshot(Snapshot::Status) => Cost::Small,
-            Ask::Check | Ask::Dump(_) | Ask::Snapshot(_) => Cost::Files,
+            Ask::Info | Ask::Dump(Dump::Status) | Ask::Snapshot(Snapshot::Status) | Ask::Wal(Wal::Status) => {
+                Cost::Small
+            }
+            Ask::Check | Ask::Dump(_) | Ask::Snapshot(_) | Ask::Wal(_) | Ask::Timeline(_) | Ask::Topic(_) => {
+                Cost::Files
+            }
         }
     }
 
@@ -153,7 +255,25 @@ impl Backend for EngineBackend {
     }
 
     fn close(&self) -> Result<(), Failure> {
+        // The topics are synced before the directory's lock goes.
+        self.topics.lock().take();
         Ok(self.engine.close()?)
+    }
+}
+
+/// Whether a request changes something, or makes files: all that a state of the past refuses. It has no log of its own
+/// either, and no other state to be compared with.
+fn changes(ask: &Ask) -> bool {
+    match ask {
+        Ask::Similar(_) | Ask::Near(_) | Ask::Info | Ask::Check => false,
+        Ask::Dump(asked) => matches!(asked, Dump::Save(_) | Dump::Load(_)),
+        Ask::Snapshot(asked) => {
+            matches!(asked, Snapshot::Create(_) | Snapshot::Restore(_) | Snapshot::Delete(_))
+        }
+        Ask::Wal(asked) => *asked != Wal::Status,
+        Ask::Timeline(asked) => *asked != Timelines::List,
+        // Opening them cuts torn ends and takes their lock.
+        Ask::Topic(_) => true,
     }
 }
 
@@ -165,7 +285,7 @@ impl Config {
             limits: self.limits.clone(),
             fusion: self.fusion.clone(),
             decay: (self.decay.interval_sec > 0).then_some(self.decay),
-            log_segment_bytes: self.log_segment_bytes,
+            wal: self.wal.clone(),
             ..Options::default()
         }
     }

@@ -24,6 +24,11 @@ impl Failure {
         Failure::new(ErrorKind::Input, message)
     }
 
+    /// The state is one of the past.
+    pub(crate) fn read_only(what: &str) -> Self {
+        Failure::from(cairn_engine::Error::ReadOnly(what.to_owned()))
+    }
+
     /// Not now.
     pub fn busy(message: impl Into<String>) -> Self {
         Failure::new(ErrorKind::Busy, message)

@@ -3,7 +3,8 @@
 use crate::counters::Counters;
 use crate::memory::{Memory, human};
 use crate::reply::Section;
-use cairn_engine::{Lsn, Stats};
+use crate::wal_change::{retention_text, wal_text};
+use cairn_engine::{Lsn, OpenReport, Stats, show_time};
 
 /// What INFO is made of.
 pub(crate) struct Facts<'a> {
@@ -13,6 +14,11 @@ pub(crate) struct Facts<'a> {
     pub uptime_s: i64,
     /// The newest snapshot in the repository, by its id.
     pub last_snapshot: Option<String>,
+    /// What opening the engine did, when that is known.
+    pub opened: Option<&'a OpenReport>,
+    pub now_us: i64,
+    /// An archive is kept.
+    pub archived: bool,
 }
 
 pub(crate) fn sections(facts: &Facts<'_>) -> Vec<Section> {
@@ -90,20 +96,56 @@ fn persistence(facts: &Facts<'_>) -> Section {
     let none = || "none".to_owned();
     let (stats, status) = (facts.stats, &facts.stats.status);
     let Lsn(checkpoint) = status.checkpoint_lsn;
-    let lines = vec![
+    let mut lines = vec![
         ("database", stats.database.to_string()),
         ("timeline", stats.timeline.id.to_string()),
         ("timeline_reason", stats.timeline.reason.clone()),
         ("lsn", stats.lsn.to_string()),
-        // What is applied is durable: writes are synced first.
-        ("durable_lsn", stats.lsn.to_string()),
-        ("wal", "on, synced on write".to_owned()),
+        ("durable_lsn", stats.durable_lsn.to_string()),
+        ("wal", wal_text(&status.wal)),
+        ("wal_bytes", stats.wal_bytes.to_string()),
+        ("wal_segments", stats.wal_segments.to_string()),
+        ("wal_retention", retention_text(&status.wal)),
+        ("recoverable", recoverable(stats, facts.now_us)),
         ("wal_bytes_since_checkpoint", status.log_bytes.to_string()),
         ("last_checkpoint_lsn", checkpoint.to_string()),
         ("checkpoint_error", status.checkpoint_error.clone().unwrap_or_else(none)),
         ("last_snapshot", facts.last_snapshot.clone().unwrap_or_else(none)),
+        ("last_recovery", facts.opened.map_or_else(none, last_recovery)),
         ("loading", status.loading.clone().unwrap_or_else(none)),
         ("poisoned", status.poisoned.clone().unwrap_or_else(none)),
+        ("read_only", status.read_only.to_string()),
     ];
+    if facts.archived {
+        let behind = stats.lsn.0.saturating_sub(stats.archived_lsn.0);
+        lines.push(("archived_lsn", stats.archived_lsn.to_string()));
+        lines.push(("archive_backlog_bytes", stats.archive_backlog_bytes.to_string()));
+        lines.push(("archive_lag", format!("{behind} records")));
+    }
     section("Persistence", lines)
+}
+
+/// `from … to …`: what the live timeline itself can bring back, of which the end is now when a log is kept.
+pub(crate) fn recoverable(stats: &Stats, now_us: i64) -> String {
+    let status = &stats.status;
+    let Some(from) = status.reaches_back_to else { return "none".to_owned() };
+    let (since, lsn) = (show_time(from.time_us), from.lsn);
+    if status.wal.enabled {
+        return format!("from {since} (LSN {lsn}) to {} (LSN {})", show_time(now_us), stats.lsn);
+    }
+    format!("checkpoints only, from {since} (LSN {lsn}) to LSN {}", status.checkpoint_lsn)
+}
+
+/// `8 records in 1.2 s (7 records/s)`.
+fn last_recovery(opened: &OpenReport) -> String {
+    let seconds = opened.replay_time.as_secs_f64();
+    let rate = records_per_second(opened).map_or_else(String::new, |rate| format!(" ({rate} records/s)"));
+    format!("{} records in {seconds:.3} s{rate}", opened.replayed)
+}
+
+/// How fast a replay was; `None` when it took no time that the clock shows.
+pub fn records_per_second(opened: &OpenReport) -> Option<u64> {
+    let us = opened.replay_time.as_micros();
+    let rate = u128::from(opened.replayed).saturating_mul(1_000_000).checked_div(us)?;
+    u64::try_from(rate).ok()
 }

@@ -15,6 +15,8 @@ pub(crate) enum Family {
     Dump,
     /// SNAPSHOT.
     Snapshot,
+    /// WAL and TIMELINE.
+    History,
 }
 
 /// What a job does to the state.
@@ -39,6 +41,7 @@ struct Slots {
     running: Option<(Family, Kind)>,
     dump: JobStatus,
     snapshot: JobStatus,
+    history: JobStatus,
 }
 
 impl Slots {
@@ -46,13 +49,14 @@ impl Slots {
         match family {
             Family::Dump => &mut self.dump,
             Family::Snapshot => &mut self.snapshot,
+            Family::History => &mut self.history,
         }
     }
 }
 
 impl Jobs {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let slots = Slots { running: None, dump: idle(), snapshot: idle() };
+        let slots = Slots { running: None, dump: idle(), snapshot: idle(), history: idle() };
         Jobs { slots: Mutex::new(slots), cancel: AtomicBool::new(false), clock }
     }
 

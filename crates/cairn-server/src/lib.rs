@@ -16,23 +16,38 @@ mod jobs;
 mod memory;
 mod parse;
 mod parse_admin;
+mod parse_topic;
+mod parse_wal;
 mod render;
 mod reply;
 mod server;
 mod session;
 mod snapshot;
+mod timelines;
+mod topics;
+mod units;
+mod wal;
+mod wal_change;
 mod words;
 
 pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
-pub use command::{Ask, Command, Compression, Create, Dump, Snapshot};
+pub use command::{
+    AppendTopic, Ask, Command, Compression, Create, Dump, ReadTopic, Recover, ReplayWal, Snapshot, Timelines,
+    Topics, Wal,
+};
 pub use config::Config;
 pub use counters::{Counter, Counters};
 pub use engine_backend::EngineBackend;
 pub use failure::Failure;
 pub use frame::{Framer, Line};
+pub use info::records_per_second;
 pub use interpreter::{Batch, Interpreter, Question, Rules, Slots, Step};
 pub use parse::{is_verify, parse};
+pub use parse_wal::{ZONE_NOTE, in_order, timeline_id};
 pub use render::{Dialect, render};
 pub use reply::{Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, Reply, Section, Stores};
 pub use server::Server;
+pub use timelines::{drop_plan, recovery_plan, timelines_block};
+pub use units::{parse_duration, parse_size, show_duration, show_size};
+pub use wal_change::{WalChange, flush_text, retention_text, wal_text};

@@ -3,6 +3,8 @@
 use crate::command::{Ask, Command};
 use crate::failure::{Failure, shown};
 use crate::parse_admin::{dump, no_more, snapshot};
+use crate::parse_topic::topic;
+use crate::parse_wal::{timeline, wal};
 use crate::words::Words;
 use cairn_engine::{EventOp, Filter, Limits, Metadata, Near, Similar, Using, Write};
 use fast_float2::FastFloat;
@@ -43,6 +45,12 @@ fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
         dump(words).map(Ask::Dump)
     } else if is(name, "SNAPSHOT") {
         snapshot(words).map(Ask::Snapshot)
+    } else if is(name, "WAL") {
+        wal(words).map(Ask::Wal)
+    } else if is(name, "TIMELINE") {
+        timeline(words).map(Ask::Timeline)
+    } else if is(name, "TOPIC") {
+        topic(words).map(Ask::Topic)
     } else {
         Err(Failure::input(format!("Unknown command: {}", shown(name))))
     }

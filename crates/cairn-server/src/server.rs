@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::render::render;
 use crate::session::{Service, close, serve};
 use cairn_disk::Storage;
-use cairn_engine::{Engine, ErrorKind};
+use cairn_engine::{Engine, ErrorKind, OpenReport};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,14 +45,31 @@ impl std::fmt::Debug for Server {
 impl Server {
     /// Listens for an engine, whose data and snapshots are on `storage`. Nothing is served until [`Server::run`].
     pub async fn bind(config: Config, engine: Engine, storage: Arc<dyn Storage>) -> Result<Server, Failure> {
-        // A dump that a killed server did not finish; nobody saves before this server does.
+        Server::bind_opened(config, engine, None, storage).await
+    }
+
+    /// As [`Server::bind`]; INFO tells of the recovery that opened the engine.
+    pub async fn bind_opened(
+        config: Config,
+        engine: Engine,
+        opened: Option<OpenReport>,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Server, Failure> {
+        // A dump that a killed server did not finish; nobody saves before this server does. One that only answers leaves
+        // everything as it is: the directory may be another server's.
         let dir = &config.snapshot.dir;
-        if storage.stat(dir).map_err(cairn_snapshot::Error::from)?.is_some() {
+        if !engine.stats().status.read_only
+            && storage.stat(dir).map_err(cairn_snapshot::Error::from)?.is_some()
+        {
             let removed = cairn_snapshot::nvec::remove_unfinished(storage.as_ref(), dir)?;
             tracing::info!(removed, dir = %dir.display(), "looked for unfinished dumps");
         }
         let counters = Arc::new(Counters::default());
-        let backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
+        let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
+        if let Some(report) = opened {
+            backend = backend.opened_with(report);
+        }
+        backend.resume_topics();
         Server::bind_backend(config, Arc::new(backend), counters).await
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A [`Repository`] is a directory of snapshots and of the parts they share. [`create`] stores a View in it, [`list`] and
 //! [`find`] say what is there, [`verify`] reads and hashes every byte, [`restore`] builds a data directory and [`load`]
-//! replaces a running engine's state, [`delete`] removes a snapshot. [`nvec`] is the portable single file. Formats:
-//! `docs/format.md`.
+//! replaces a running engine's state, [`delete`] removes a snapshot. [`archive`] keeps the log beside them, so that any
+//! point after a snapshot can be recovered. [`nvec`] is the portable single file. Formats: `docs/format.md`.
 //!
 //! ```
 //! use cairn_engine::{Engine, Options, Write, check_dir};
@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+pub mod archive;
 mod catalog;
 mod checksum;
 mod codec;
@@ -41,6 +42,7 @@ pub mod nvec;
 mod part;
 mod part_writer;
 mod paths;
+mod recover;
 mod repository;
 mod restore;
 mod snapshot;
@@ -58,6 +60,7 @@ pub use job::{Job, Progress};
 pub use names::dump_name;
 pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;
+pub use recover::{Recovered, recover};
 pub use repository::Repository;
 pub use restore::{Loaded, Restored, load, restore};
 pub use snapshot::{Snapshot, SnapshotFile, SnapshotType};

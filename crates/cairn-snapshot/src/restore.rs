@@ -68,7 +68,7 @@ fn find(repository: &Repository, id_or_name: &str) -> Result<Snapshot> {
 }
 
 /// Puts the files of a snapshot into a draft; the bytes of its manifest.
-fn fill(
+pub(crate) fn fill(
     repository: &Repository,
     snapshot: &Snapshot,
     draft: &TimelineDraft,

@@ -1,5 +1,7 @@
 //! The command line: what can be asked.
 
+use crate::args_history::{OpenArgs, StorageArgs, TimelineArgs, WalArgs};
+use crate::args_topic::TopicArgs;
 use crate::output::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ const EXAMPLES: &str = "Examples:
   cairn serve                                          a server, its data in ./cairn-data
   cairn exec 'VECSET a 1 0' 'SIM a 10 using=vectors'   talk to it
   cairn snapshot create --addr 127.0.0.1:11017         snapshot it while it runs
+  cairn timeline recover 2026-11-21T10:00:00Z          go back to a moment
   cairn check cairn-data                               verify every byte of a stopped one
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found, 4 not found,
@@ -66,6 +69,16 @@ pub enum Command {
     Exec(ExecArgs),
     /// Creates, lists, verifies, restores and deletes snapshots.
     Snapshot(SnapshotArgs),
+    /// Keeps the write-ahead log: enable, disable, status, replay, verify.
+    Wal(WalArgs),
+    /// The storage commands, which print JSON: wal.
+    Storage(StorageArgs),
+    /// Lists the past and goes back to it: list, recover, compare, promote, drop.
+    Timeline(TimelineArgs),
+    /// Keeps the user's logs: create, list, info, append, read, offset, delete, compact.
+    Topic(TopicArgs),
+    /// Opens a state of the past to be read, beside a running server or without one.
+    Open(OpenArgs),
     /// Verifies every byte of a data directory and says what state it holds.
     Check(CheckArgs),
     /// The main job end to end on real data.

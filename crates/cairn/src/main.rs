@@ -1,6 +1,9 @@
 //! The `cairn` command: one match from what was asked to an exit code.
 
 mod args;
+mod args_history;
+mod args_topic;
+mod block_fields;
 mod check;
 mod connect;
 mod demo;
@@ -8,12 +11,19 @@ mod disk;
 mod exec;
 mod exit;
 mod failure;
+mod open;
 mod output;
 mod progress;
 mod serve;
+mod session;
 mod snapshot;
+mod timeline;
+mod topic;
+mod wal;
+mod wire;
 
 use args::{Cli, Command};
+use args_history::StorageCommand;
 use clap::Parser;
 use exit::Exit;
 use failure::Result;
@@ -43,6 +53,14 @@ fn run(cli: Cli) -> Result<()> {
         Command::Snapshot(args) => snapshot::run(&args, output),
         Command::Check(args) => check::run(&args, output),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Wal(args) => wal::run(&args.command, output),
+        Command::Storage(args) => {
+            let StorageCommand::Wal(wal) = &args.command;
+            wal::run(&wal.command, Output::documented(cli.format))
+        }
+        Command::Timeline(args) => timeline::run(&args.command, output),
+        Command::Topic(args) => topic::run(&args.command, output),
+        Command::Open(args) => open::run(&args, cli.format),
         Command::Serve(args) => serve::run(&args),
     }
 }

@@ -24,6 +24,20 @@ pub struct Field {
     text: String,
 }
 
+impl Field {
+    /// Records below a record: objects in JSON, one a line for people.
+    pub fn rows(key: &'static str, rows: &[Vec<Field>]) -> Field {
+        let object = |row: &Vec<Field>| {
+            Value::Object(row.iter().map(|f| (f.key.to_string(), f.json.clone())).collect())
+        };
+        let line = |row: &Vec<Field>| {
+            let words: Vec<String> = row.iter().map(|f| format!("{}={}", f.key, f.text)).collect();
+            format!("\n  {}", words.join(" "))
+        };
+        field_as(key, rows.iter().map(object).collect(), rows.iter().map(line).collect())
+    }
+}
+
 /// A value that reads the same in both forms.
 pub fn field(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Field {
     let json = value.into();
@@ -44,6 +58,11 @@ pub fn bytes_field(key: impl Into<Cow<'static, str>>, bytes: u64) -> Field {
 /// A count: the number in JSON, grouped by thousands for people.
 pub fn count_field(key: impl Into<Cow<'static, str>>, count: u64) -> Field {
     Field { key: key.into(), json: count.into(), text: grouped(count) }
+}
+
+/// A value with its own words for people.
+pub fn field_as(key: impl Into<Cow<'static, str>>, json: Value, text: String) -> Field {
+    Field { key: key.into(), json, text }
 }
 
 fn plain(value: &Value) -> String {
@@ -89,6 +108,11 @@ impl Output {
     pub fn new(asked: Option<Format>) -> Self {
         let own = if io::stdout().is_terminal() { Format::Table } else { Format::Json };
         Output { format: asked.unwrap_or(own) }
+    }
+
+    /// As [`Output::new`], but JSON on a terminal too: for commands whose documented output is JSON.
+    pub fn documented(asked: Option<Format>) -> Self {
+        Output { format: asked.unwrap_or(Format::Json) }
     }
 
     /// Prints one record.

@@ -1,20 +1,29 @@
 //! `cairn serve`: opens the data, listens, says so, and stops when told.
 
 use crate::args::{ADDR, ServeArgs};
-use crate::disk::storage;
+use crate::disk::{now_us, storage};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::print;
 use cairn_disk::{Storage, read_file};
-use cairn_engine::{Engine, ErrorKind, OpenReport};
+use cairn_engine::{Engine, ErrorKind, OpenReport, ReplayProgress};
+use cairn_server::config::Listen;
 use cairn_server::{Config, Server};
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 
 /// Bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Between two lines about a long replay.
+const PROGRESS_US: i64 = 1_000_000;
+
+/// What opening gives: an engine, and how it was recovered.
+type Opened = (Engine, Option<OpenReport>);
 
 /// Serves until SIGTERM or Ctrl-C.
 pub fn run(args: &ServeArgs) -> Result<()> {
@@ -24,16 +33,39 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     for notice in notices {
         tracing::warn!("{notice}");
     }
+    let data = config.data_dir.clone();
+    listen(config, storage, open, move |addr| {
+        format!("ready tcp={addr} http=off unix=off data={}\n", data.display())
+    })
+}
+
+fn open(config: &Config, storage: Arc<dyn Storage>) -> Result<Opened> {
+    let mut options = config.engine_options();
+    if let Some(dir) = options.wal.as_mut().and_then(|wal| wal.dir.as_mut()) {
+        // It is remembered, and found again from wherever the next process is started.
+        *dir = std::path::absolute(&*dir)?;
+    }
+    options.progress = Some(Arc::new(log_progress()));
+    let (engine, report) = Engine::open(storage, &config.data_dir, options)?;
+    log_opened(&config.data_dir, &report);
+    Ok((engine, Some(report)))
+}
+
+/// Opens, serves, and stops in order at SIGTERM or Ctrl-C. `ready` is printed once it listens.
+pub fn listen(
+    config: Config,
+    storage: Arc<dyn Storage>,
+    open: impl FnOnce(&Config, Arc<dyn Storage>) -> Result<Opened>,
+    ready: impl FnOnce(SocketAddr) -> String,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is opened: a signal that comes early still stops it in order.
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let data = config.data_dir.clone();
-        let (engine, report) = Engine::open(storage.clone(), &data, config.engine_options())?;
-        log_opened(&data, &report);
-        let server = Server::bind(config, engine, storage).await?;
-        print(&format!("ready tcp={} http=off unix=off data={}\n", server.tcp_addr(), data.display()))?;
+        let (engine, report) = open(&config, Arc::clone(&storage))?;
+        let server = Server::bind_opened(config, engine, report, storage).await?;
+        print(&ready(server.tcp_addr()))?;
         let told = async {
             tokio::select! {
                 _ = interrupt.recv() => tracing::info!("Ctrl-C"),
@@ -54,12 +86,17 @@ fn configuration(args: &ServeArgs, storage: &dyn Storage) -> Result<(Config, Vec
         config.data_dir.clone_from(data);
     }
     if let Some(tcp) = &args.tcp {
-        let bad = || Failure::new(Exit::Usage, format!("--tcp: expected HOST:PORT, as {ADDR}, got {tcp}"));
-        let (host, port) = tcp.rsplit_once(':').ok_or_else(bad)?;
-        config.tcp.host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        config.tcp.port = port.parse().map_err(|_| bad())?;
+        config.tcp = tcp_of(tcp)?;
     }
     Ok((config, notices))
+}
+
+/// Reads `--tcp HOST:PORT`.
+pub fn tcp_of(tcp: &str) -> Result<Listen> {
+    let bad = || Failure::new(Exit::Usage, format!("--tcp: expected HOST:PORT, as {ADDR}, got {tcp}"));
+    let (host, port) = tcp.rsplit_once(':').ok_or_else(bad)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Listen { host, port: port.parse().map_err(|_| bad())? })
 }
 
 fn read(path: &Path, storage: &dyn Storage) -> Result<(Config, Vec<String>)> {
@@ -71,7 +108,8 @@ fn read(path: &Path, storage: &dyn Storage) -> Result<(Config, Vec<String>)> {
     Ok((config, notices.iter().map(ToString::to_string).collect()))
 }
 
-fn log_to_stderr(config: &Config) {
+/// Log lines go to stderr.
+pub fn log_to_stderr(config: &Config) {
     let level = config.logging.level.parse().unwrap_or(Level::INFO);
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
@@ -85,12 +123,33 @@ fn log_to_stderr(config: &Config) {
 
 fn log_opened(data: &Path, report: &OpenReport) {
     let (lsn, replayed) = (report.lsn.0, report.replayed);
-    tracing::info!(data = %data.display(), timeline = %report.timeline.id, lsn, replayed, "opened");
+    let seconds = report.replay_time.as_secs_f64();
+    let records_per_second = cairn_server::records_per_second(report);
+    tracing::info!(
+        data = %data.display(), timeline = %report.timeline.id, lsn, replayed, seconds, records_per_second, "opened"
+    );
     if report.cut_bytes > 0 {
         tracing::warn!(
             bytes = report.cut_bytes,
-            "the log's torn end was cut; nothing in it was acknowledged"
+            "the log's torn end was cut; nothing in it was acknowledged as durable"
         );
+    }
+    if let Some(lost) = &report.lost {
+        tracing::warn!(after_lsn = lost.after.0, "{lost}");
+    }
+}
+
+/// Logs how far a replay is, once a second at most.
+fn log_progress() -> impl Fn(ReplayProgress) + Send + Sync {
+    let started_us = now_us();
+    let last_us = AtomicI64::new(started_us);
+    move |progress| {
+        let now_us = now_us();
+        if now_us - last_us.load(Ordering::Relaxed) >= PROGRESS_US {
+            last_us.store(now_us, Ordering::Relaxed);
+            let seconds = (now_us - started_us) as f64 / 1e6;
+            tracing::info!(records = progress.records, total = progress.total, seconds, "replaying the log");
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use xtask::{Manifest, lock, read, sources};
 
-/// Each crate and the crates of ours that it may import. Snapshots and the server are kept from the log on purpose: they
-/// get what they need through the engine. The server passes a `Storage` on, and reads or writes no file of the database.
+/// Each crate and the crates of ours that it may import. The server is kept from the log on purpose: it gets what it needs
+/// through the engine. The server passes a `Storage` on, and reads or writes no file of the database.
 const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("cairn-disk", &[]),
     ("cairn-log", &["cairn-disk"]),
     ("cairn-engine", &["cairn-disk", "cairn-log"]),
-    ("cairn-snapshot", &["cairn-disk", "cairn-engine"]),
+    ("cairn-snapshot", &["cairn-disk", "cairn-log", "cairn-engine"]),
     ("cairn-server", &["cairn-disk", "cairn-engine", "cairn-snapshot"]),
     ("cairn", &["cairn-client", "cairn-disk", "cairn-engine", "cairn-snapshot", "cairn-server"]),
     ("cairn-client", &[]),

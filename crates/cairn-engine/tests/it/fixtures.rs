@@ -2,13 +2,17 @@
 
 use crate::support::*;
 use cairn_disk::{RealDisk, SimDisk, Storage};
-use cairn_engine::{Database, EventOp, check_dir};
+use cairn_engine::{Database, Engine, EventOp, Lsn, Options, Role, SyncMode, Target, WalSettings, check_dir};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Version 1 of everything: a checkpoint with a sealed segment and page files, and a log after it.
 const V1: &str = "tests/fixtures/v1";
 const V1_HASH: &str = include_str!("../fixtures/v1.hash");
+
+/// Version 1 with what came later: several checkpoints, a replaced timeline and a branch, a log without vectors, its settings.
+const V1_TIMELINES: &str = "tests/fixtures/v1-timelines";
+const V1_TIMELINES_HASH: &str = include_str!("../fixtures/v1-timelines.hash");
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -75,4 +79,63 @@ fn version_1_opens_to_its_state() {
     assert!(report.replayed > 0 && report.checkpoint_lsn.0 > 0);
     let (_database, core, _) = open_core(&disk, &busy_options()).expect("opens");
     assert_eq!(hash(&core.view()), V1_HASH.trim());
+}
+
+/// How the log of the second fixture is kept.
+fn wal_without_vectors() -> WalSettings {
+    WalSettings {
+        sync: SyncMode::Periodic { interval_us: 1_000_000 },
+        include_vectors: false,
+        segment_bytes: 8 << 10,
+        ..WalSettings::default()
+    }
+}
+
+/// What made the second fixture: a copy of the directory as a crash would leave it.
+fn write_timelines(dir: &Path) {
+    let storage: Arc<dyn Storage> = Arc::new(RealDisk::new());
+    let options = Options { wal: Some(wal_without_vectors()), ..busy_options() };
+    let (engine, _) = Engine::open(storage, &dir.with_extension("open"), options).expect("opens");
+    let mut numbers = Numbers(43);
+    let mut write = |n: u64| assert!(engine.write(vec![scripted(n, &mut numbers)])[0].is_ok());
+    (0..40).for_each(&mut write);
+    engine.checkpoint().expect("a checkpoint");
+    (40..60).for_each(&mut write);
+    let branch = engine.recover(Target::Lsn(Lsn(30)), None).expect("a branch");
+    engine.promote(branch.timeline.id).expect("promoted");
+    (60..75).for_each(&mut write);
+    engine.recover(Target::Latest, None).expect("a branch that is not promoted");
+    engine.sync().expect("synced");
+    let copied = std::process::Command::new("cp").arg("-r").arg(dir.with_extension("open")).arg(dir).status();
+    assert!(copied.expect("cp runs").success());
+}
+
+#[test]
+fn version_1_with_timelines_opens_to_its_states() {
+    if let Some(dir) = std::env::var_os("CAIRN_WRITE_FIXTURE") {
+        write_timelines(&Path::new(&dir).join("timelines-fixture"));
+        return;
+    }
+    let disk = loaded(&fixture(V1_TIMELINES));
+    let report = check_dir(&storage(&disk), Path::new(DIR)).expect("whole");
+    let hex: String = report.state_hash.iter().map(|b| format!("{b:02x}")).collect();
+    let (engine, report) =
+        Engine::open_as_stored(storage(&disk), Path::new(DIR), busy_options_as_stored()).expect("opens");
+    let lost = report.lost.as_ref().expect("the stop was not orderly").to_string();
+    assert!(lost.contains("periodic mode"), "{lost}");
+    assert_eq!(engine.stats().status.wal, wal_without_vectors());
+    let history = engine.history().expect("a history");
+    let roles: Vec<Role> = history.windows.iter().map(|window| window.role).collect();
+    assert_eq!(roles, [Role::Live, Role::Ancestor, Role::Branch]);
+    let first = history.windows[1].timeline.id;
+    let past = hash(&engine.view_at(Target::Lsn(Lsn(50)), Some(first)).expect("reachable"));
+    let branch =
+        hash(&engine.view_at(Target::Latest, Some(history.windows[2].timeline.id)).expect("reachable"));
+    let expected: Vec<&str> = V1_TIMELINES_HASH.split_whitespace().collect();
+    assert_eq!([hex.as_str(), past.as_str(), branch.as_str()], expected[..]);
+}
+
+/// The directory's own settings count.
+fn busy_options_as_stored() -> Options {
+    Options { wal: None, ..busy_options() }
 }

@@ -38,8 +38,7 @@ fn rules_of(settings: &Settings) -> Rules {
 
 impl Run {
     fn new(seed: u64, settings: Settings) -> Run {
-        let options =
-            Options { settings, checkpoint_log_bytes: 20_000, log_segment_bytes: 32 << 10, ..options() };
+        let options = Options { settings, checkpoint_log_bytes: 20_000, wal: Some(small_wal()), ..options() };
         let disk = SimDisk::new(seed);
         let model = Reference::new(rules_of(&options.settings));
         Run { engine: open(&disk, &options), disk, options, model, numbers: Numbers(seed), queries: 0 }

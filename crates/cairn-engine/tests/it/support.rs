@@ -3,7 +3,7 @@
 use cairn_disk::{RealDisk, SimDisk, Storage, read_file};
 use cairn_engine::{
     Core, Database, Engine, EventOp, ManualClock, Metadata, OpenReport, Options, Result, Settings, View,
-    Write,
+    WalSettings, Write,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,12 @@ pub fn busy_options() -> Options {
         ..Settings::default()
     };
     // 16 rows of a few elements make a segment.
-    Options { settings, log_segment_bytes: 16 << 10, vector_segment_bytes: 1, ..options() }
+    Options { settings, wal: Some(small_wal()), vector_segment_bytes: 1, ..options() }
+}
+
+/// Small segments, and nothing of the past kept.
+pub fn small_wal() -> WalSettings {
+    WalSettings { segment_bytes: 16 << 10, retention_us: 0, ..WalSettings::default() }
 }
 
 pub fn storage(disk: &SimDisk) -> Arc<dyn Storage> {

@@ -52,8 +52,30 @@ fn a_missing_middle_segment_is_refused() {
     let error = refused(&sim, &config());
     assert!(error.starts_with(files[3].to_str().unwrap()), "{error}");
     let base = |i: usize| files[i].file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
-    let expected = format!("records missing before it, base offset: expected {}, got {}", base(2), base(3));
+    let (from, to) = (base(2), base(3));
+    let expected = format!(
+        "records missing before it, base offset: expected {from}, got {to}: offsets {from} to {} are missing",
+        to - 1
+    );
     assert!(error.ends_with(&expected), "{error}");
+}
+
+#[test]
+fn a_segment_whose_records_are_there_twice_is_refused() {
+    let sim = filled();
+    let files = logs(&sim);
+    let base = |i: usize| files[i].file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
+    // Whole records again at the end of the first: those of the second.
+    let (mut first, second) = (sim.read_file(&files[0]), sim.read_file(&files[1]));
+    first.extend_from_slice(&second[64..positions(&second)[2]]);
+    sim.write_file(&files[0], &first);
+    let error = refused(&sim, &config());
+    let (to, next) = (base(1), base(1) + 2);
+    let expected = format!(
+        "records there twice, base offset: expected {next}, got {to}: offsets {to} to {} are there twice",
+        next - 1
+    );
+    assert!(error.starts_with(files[1].to_str().unwrap()) && error.ends_with(&expected), "{error}");
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn bytes_are_those_of_the_format() {
         assert_eq!(&bytes[..8], magic);
         assert_eq!(bytes[8..16], [1, 0, 0, 0, 32, 0, 0, 0]);
         assert_eq!(bytes[16..24], base.to_le_bytes());
-        assert_eq!(bytes[24..28], [0; 4]);
+        let log_crc = if extension == "index" { crc32c(&sim.read_file(&second)) } else { 0 };
+        assert_eq!(bytes[24..28], log_crc.to_le_bytes());
         assert_eq!(bytes[28..32], crc32c(&bytes[..28]).to_le_bytes());
         assert!(bytes.len() >= 32 + 5 * 16 && bytes.len().is_multiple_of(16));
         for entry in bytes[32..].chunks(16) {
@@ -140,6 +141,18 @@ fn wrong_entries_mislead_nobody_and_are_found_by_inspect() {
             assert_all_found(&open(&sim).0);
         }
     }
+    assert_all_found(&log);
+}
+
+#[test]
+fn a_last_entry_past_the_segments_end_misleads_nobody() {
+    let sim = filled();
+    for file in sim.files().into_iter().filter(|p| p.extension().is_some_and(|e| e == "timeindex")) {
+        let last = sim.read_file(&file).len() - 16;
+        nudge(&sim, &file, last, 9);
+    }
+    let (log, recovered) = open(&sim);
+    assert_eq!(recovered.indexes_rebuilt, 0, "nothing tells without looking at the record");
     assert_all_found(&log);
 }
 

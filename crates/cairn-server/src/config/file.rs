@@ -4,6 +4,7 @@ use super::Config;
 use super::keys::{Effect, Key, keys};
 use super::nearest::nearest;
 use super::value::{Node, shown, value};
+use super::wal_keys::WalKeys;
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
 
@@ -56,9 +57,16 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<(Config, Vec<Notice>), Con
         let place = error.location().map_or_else(|| file.to_owned(), |at| place(file, at));
         ConfigError { problems: vec![Problem { place, message: reason(&error) }] }
     })?;
-    let mut reader =
-        Reader { file, text, config: Config::default(), notices: Vec::new(), problems: Vec::new() };
+    let mut reader = Reader {
+        file,
+        text,
+        config: Config::default(),
+        wal: None,
+        notices: Vec::new(),
+        problems: Vec::new(),
+    };
     reader.section("", &root);
+    reader.put_wal_together();
     if reader.problems.is_empty() {
         Ok((reader.config, reader.notices))
     } else {
@@ -84,6 +92,8 @@ struct Reader<'a> {
     file: &'a str,
     text: &'a str,
     config: Config,
+    /// What was said of the log, and where each key stands.
+    wal: Option<(WalKeys, Vec<(&'static str, Location)>)>,
     notices: Vec<Notice>,
     problems: Vec<Problem>,
 }
@@ -130,8 +140,26 @@ impl Reader<'_> {
         };
         match key.effect {
             Effect::Now(set) => set(&mut self.config, value),
+            Effect::Wal(set) => {
+                let (keys, places) = self.wal.get_or_insert_default();
+                set(keys, value);
+                places.push((key.name, at));
+            }
             Effect::None(why) => {
                 self.notices.push(Notice { key: key.name, place: place(self.file, at), why });
+            }
+        }
+    }
+
+    /// Without a word about the log, the data directory's own settings stay.
+    fn put_wal_together(&mut self) {
+        let Some((keys, places)) = self.wal.take() else { return };
+        match keys.settings() {
+            Ok(settings) => self.config.wal = Some(settings),
+            Err((key, message)) => {
+                let at =
+                    places.iter().find(|(name, _)| *name == key).map_or(Location::UNKNOWN, |(_, at)| *at);
+                self.problem(at, message);
             }
         }
     }

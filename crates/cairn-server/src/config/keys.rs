@@ -3,7 +3,9 @@
 use super::Config;
 use super::keys_engine::ENGINE_KEYS;
 use super::keys_server::SERVER_KEYS;
+use super::keys_wal::WAL_KEYS;
 use super::value::{Kind, Value};
+use super::wal_keys::WalKeys;
 
 /// A key of the configuration.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ impl Key {
     /// Why it has no effect, of a key that is accepted only so that nvecd's files load.
     pub fn inert(&self) -> Option<&'static str> {
         match self.effect {
-            Effect::Now(_) => None,
+            Effect::Now(_) | Effect::Wal(_) => None,
             Effect::None(why) => Some(why),
         }
     }
@@ -34,6 +36,8 @@ impl Key {
 pub(crate) enum Effect {
     /// It sets something.
     Now(fn(&mut Config, Value)),
+    /// It is a part of the write-ahead log's settings, which are put together at the file's end.
+    Wal(fn(&mut WalKeys, Value)),
     /// It is accepted, so that nvecd's files load, and this is why it has no effect.
     None(&'static str),
 }
@@ -48,13 +52,23 @@ pub(crate) const fn key(
     Key { name, kind, default, about, effect: Effect::Now(set) }
 }
 
+pub(crate) const fn wal(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    about: &'static str,
+    set: fn(&mut WalKeys, Value),
+) -> Key {
+    Key { name, kind, default, about, effect: Effect::Wal(set) }
+}
+
 pub(crate) const fn inert(name: &'static str, kind: Kind, default: &'static str, why: &'static str) -> Key {
     Key { name, kind, default, about: why, effect: Effect::None(why) }
 }
 
 /// All keys, by section.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    ENGINE_KEYS.iter().chain(SERVER_KEYS)
+    ENGINE_KEYS.iter().chain(WAL_KEYS).chain(SERVER_KEYS)
 }
 
 pub(crate) const U32: Kind = Kind::Int(0, u32::MAX as u64);

@@ -11,7 +11,6 @@ const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
 const HTTP: &str = "there is no HTTP interface yet";
 const CACHE: &str = "there is no cache yet: every search is computed";
 const RATE: &str = "there is no rate limiting yet";
-const WAL: &str = "every write is logged and synced before it is acknowledged";
 const SCHEDULE: &str = "there are no scheduled snapshots yet";
 const BUFFERS: &str = "buffers grow with what is in them, up to limits.line_bytes";
 
@@ -50,18 +49,6 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "fork",
         "a snapshot neither forks nor blocks writes",
     ),
-    inert("wal.enabled", Kind::Bool, "true", WAL),
-    inert("wal.dir", Kind::Text, "", "the log is in the data directory"),
-    key(
-        "wal.max_file_size",
-        Kind::Int(1 << 20, 1 << 32),
-        "67108864",
-        "bytes of a segment of the log",
-        |c, v| c.log_segment_bytes = v.u64(),
-    ),
-    inert("wal.sync_on_write", Kind::Bool, "true", WAL),
-    inert("wal.sync_interval_ms", U64, "0", WAL),
-    inert("wal.include_vectors", Kind::Bool, "true", "vectors are always logged"),
     key(
         "performance.thread_pool_size",
         Kind::Int(0, 1024),

@@ -1,6 +1,7 @@
 //! A value of the configuration: what a key takes, and what a file gives it.
 
 use crate::cidr::Cidr;
+use crate::units::{parse_duration, parse_size, show_duration, show_size};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use std::fmt;
@@ -15,6 +16,10 @@ pub enum Kind {
     Int(u64, u64),
     /// A number in this range.
     Float(f64, f64),
+    /// A duration with its unit, in this range of microseconds.
+    Duration(u64, u64),
+    /// A size in bytes or with its unit, in this range of bytes.
+    Size(u64, u64),
     /// Text.
     Text,
     /// One of these words.
@@ -35,6 +40,17 @@ impl fmt::Display for Kind {
             Kind::Float(f64::MIN_POSITIVE, max) => write!(f, "a number above 0, at most {max}"),
             Kind::Float(min, max) if *max == f64::MAX => write!(f, "a number of at least {min}"),
             Kind::Float(min, max) => write!(f, "a number in range [{min}, {max}]"),
+            Kind::Duration(min, max) => {
+                let (min, max) = (show_duration(*min), show_duration(*max));
+                write!(f, "a duration with its unit in range [{min}, {max}], as 250ms, 5s or 24h")
+            }
+            Kind::Size(min, max) if *max >= i64::MAX as u64 => {
+                write!(f, "a size of at least {}, in bytes or as 64MB", show_size(*min))
+            }
+            Kind::Size(min, max) => {
+                let (min, max) = (show_size(*min), show_size(*max));
+                write!(f, "a size in range [{min}, {max}], in bytes or as 64MB")
+            }
             Kind::Text => f.write_str("text"),
             Kind::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Kind::Texts => f.write_str("a list of texts"),
@@ -116,6 +132,14 @@ pub(crate) fn value(node: &Spanned<Node>, kind: Kind, source: &str) -> Option<Va
         // A whole number is a number; past 2^53 it is rounded, which no key's range notices.
         (Kind::Float(min, max), Node::Int(n)) if (min..=max).contains(&(*n as f64)) => {
             Value::Float(*n as f64)
+        }
+        (Kind::Duration(min, max), _) => {
+            let us = parse_duration(&text(node, source)?)?;
+            Value::Int(Some(us).filter(|us| (min..=max).contains(us))?)
+        }
+        (Kind::Size(min, max), _) => {
+            let bytes = parse_size(&text(node, source)?)?;
+            Value::Int(Some(bytes).filter(|bytes| (min..=max).contains(bytes))?)
         }
         (Kind::Text, _) => Value::Text(text(node, source)?),
         (Kind::Choice(words), _) => {

@@ -1,6 +1,6 @@
 //! YAML → configuration.
 
-use cairn_engine::Metric;
+use cairn_engine::{Metric, SyncMode};
 use cairn_server::Dialect;
 use cairn_server::config::{Config, Notice, keys};
 use std::path::Path;
@@ -47,7 +47,10 @@ fn a_file_of_nvecd_loads() {
     assert_eq!((config.tcp.host.as_str(), config.tcp.port), ("127.0.0.1", 12345));
     assert_eq!(config.allow.len(), 2);
     assert_eq!((config.logging.level.as_str(), config.logging.json), ("debug", true));
-    assert_eq!(config.log_segment_bytes, 128 << 20);
+    let wal = config.wal.as_ref().unwrap();
+    assert_eq!((wal.enabled, wal.dir.as_deref()), (true, Some(Path::new("/var/lib/nvecd/wal"))));
+    assert_eq!((wal.segment_bytes, wal.include_vectors), (128 << 20, true));
+    assert_eq!(wal.sync, SyncMode::Periodic { interval_us: 100_000 });
     let inert: Vec<&str> = notices.iter().map(|notice| notice.key).collect();
     assert!(inert.contains(&"api.http.enable") && inert.contains(&"security.requirepass"));
     assert!(!inert.contains(&"events.ctx_buffer_size"));
@@ -57,7 +60,17 @@ fn a_file_of_nvecd_loads() {
 
 #[test]
 fn every_key_has_its_line_in_the_test_file_or_is_ours() {
-    let ours = ["data.", "limits.", "api.tcp.dialect", "snapshot.allowed_dirs", "snapshot.repository"];
+    let ours = [
+        "data.",
+        "limits.",
+        "archive.",
+        "api.tcp.dialect",
+        "snapshot.allowed_dirs",
+        "snapshot.repository",
+        "wal.sync_mode",
+        "wal.flush_interval",
+        "wal.retention",
+    ];
     let notices = ok(NVECD).1;
     for key in keys().filter(|key| !ours.iter().any(|mine| key.name.starts_with(mine))) {
         let last = key.name.rsplit('.').next().unwrap();

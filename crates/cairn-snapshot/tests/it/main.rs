@@ -1,5 +1,12 @@
 //! Tests of `cairn-snapshot`.
 
+mod archive_crash;
+mod archive_damage;
+mod archive_fixture;
+mod archive_plan;
+mod archive_real;
+mod archive_ship;
+mod archive_support;
 mod codecs;
 mod concurrency;
 mod corrupt_repository;
@@ -15,8 +22,11 @@ mod listing;
 mod names;
 mod nvec_files;
 mod nvec_foreign;
+#[path = "../../../cairn-engine/tests/it/oracle.rs"]
+mod oracle;
 mod paths;
 mod real_disk;
+mod recover;
 mod repositories;
 mod snapshots;
 mod support;

@@ -6,12 +6,29 @@ use std::process::Stdio;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for args in [vec!["--help"], vec!["serve", "--help"], vec!["exec", "--help"], vec!["snapshot", "--help"]]
-    {
+    for args in [
+        vec!["--help"],
+        vec!["serve", "--help"],
+        vec!["exec", "--help"],
+        vec!["snapshot", "--help"],
+        vec!["wal", "--help"],
+        vec!["storage", "--help"],
+        vec!["storage", "wal", "--help"],
+        vec!["timeline", "--help"],
+        vec!["open", "--help"],
+        vec!["topic", "--help"],
+    ] {
         let help = ok(&args);
         assert!(help.contains("Examples:"), "{args:?}: {help}");
     }
-    for args in [vec!["snapshot", "create", "--help"], vec!["check", "--help"], vec!["demo", "--help"]] {
+    for args in [
+        vec!["snapshot", "create", "--help"],
+        vec!["wal", "enable", "--help"],
+        vec!["wal", "replay", "--help"],
+        vec!["timeline", "recover", "--help"],
+        vec!["check", "--help"],
+        vec!["demo", "--help"],
+    ] {
         assert!(ok(&args).contains("Usage: cairn"), "{args:?}");
     }
 }

@@ -1,0 +1,97 @@
+//! The past: a state as it was, built from a checkpoint and the log after it.
+
+use crate::collection::Collection;
+use crate::core::Live;
+use crate::error::{Error, Result};
+use crate::history::{Found, History};
+use crate::layout::DataDir;
+use crate::loaded;
+use crate::replay::{Replayed, Until, apply_all, gap, log_config};
+use crate::settings::Options;
+use crate::target::Target;
+use crate::timeline::Timeline;
+use crate::view::{Position, View};
+use cairn_disk::Storage;
+use cairn_log::{Log, Lsn, TimelineId};
+use std::sync::Arc;
+
+/// A state of the past, and on which timeline it stands.
+pub(crate) struct Past {
+    pub collection: Collection,
+    pub position: Position,
+    pub timeline: Timeline,
+}
+
+impl Past {
+    /// The state, to be read or stored.
+    pub fn view(&self) -> View {
+        View { position: self.position, state: self.collection.view() }
+    }
+}
+
+/// Builds the state at a point of a timeline's line (the live one's by default). Changes nothing on disk.
+pub(crate) fn state_at(
+    storage: &Arc<dyn Storage>,
+    data: &DataDir,
+    live: Option<&Live>,
+    options: &Options,
+    target: Target,
+    timeline: Option<TimelineId>,
+) -> Result<Past> {
+    let history = History::read(storage, data, live)?;
+    let found = history.find(target, timeline, options.clock.now_us())?;
+    let dir = data.timeline(found.timeline.id);
+    let loaded = loaded::load_at(&**storage, &dir, found.checkpoint)?;
+    let mut collection = loaded.collection;
+    collection.vectors.segment_bytes = options.vector_segment_bytes;
+    let mut position = loaded.position;
+    let live = live.filter(|live| live.timeline.id == found.timeline.id);
+    if let Some(done) = replay(storage, data, live, options, &found, &mut collection)? {
+        position.lsn = Lsn(position.lsn.0 + done.records);
+        position.time_us = position.time_us.max(done.last_us);
+    }
+    if let Until::Lsn(wanted) = found.until
+        && position.lsn != wanted
+    {
+        let what = format!("the log ends at LSN {}, before {wanted}", position.lsn);
+        return Err(Error::Corrupt { path: dir.0.clone(), what });
+    }
+    Ok(Past { collection, position, timeline: found.timeline })
+}
+
+/// Applies the records from the checkpoint to the point; `None` when the timeline has no log.
+fn replay(
+    storage: &Arc<dyn Storage>,
+    data: &DataDir,
+    live: Option<&Live>,
+    options: &Options,
+    found: &Found,
+    state: &mut Collection,
+) -> Result<Option<Replayed>> {
+    let dir = data.timeline(found.timeline.id);
+    let Some(wal) = found.timeline.wal_dir(&dir) else { return Ok(None) };
+    let first = found.checkpoint.0 + 1;
+    let (reader, next) = match live {
+        Some(live) => {
+            let Some(log) = &live.log else { return Ok(None) };
+            if log.base_offset() > first || log.next_offset() < first {
+                return Err(gap(&wal, first, log.base_offset(), log.next_offset()));
+            }
+            (log.read(first)?, log.next_offset())
+        }
+        None if storage.stat(&wal)?.is_none() => return Ok(None),
+        None => {
+            let config = log_config(&wal, &found.timeline, 64 << 20, i64::MIN);
+            let bounds = Log::bounds(Arc::clone(storage), config.clone())?;
+            if bounds.first_offset > first || bounds.next_offset < first {
+                return Err(gap(&wal, first, bounds.first_offset, bounds.next_offset));
+            }
+            (Log::read_only(Arc::clone(storage), config, first)?, bounds.next_offset)
+        }
+    };
+    let total = match found.until {
+        Until::Lsn(last) => last.0.min(next - 1).saturating_sub(first - 1),
+        _ => next - first,
+    };
+    apply_all(reader, &wal, total, found.until, state, options.progress.as_deref()).map(Some)
+}

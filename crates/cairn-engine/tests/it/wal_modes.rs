@@ -1,0 +1,428 @@
+//! How the log is kept: what each mode may lose at a crash and says it lost, a log switched off and on, moved, without
+//! vectors; and what retention keeps.
+
+use crate::support::*;
+use cairn_disk::{Fate, SimDisk, Storage};
+use cairn_engine::{
+    ArchivePolicy, Core, Engine, ErrorKind, EventOp, LogPlace, Lsn, ManualClock, Options, SyncMode, Target,
+    WalSettings, WhenFull,
+};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+const START_US: i64 = 1_700_000_000_000_000;
+
+fn with_wal(wal: WalSettings) -> Options {
+    Options { wal: Some(wal), ..busy_options() }
+}
+
+/// The images at each operation: what was durable for sure by then, and what was acknowledged.
+type Images = Vec<(SimDisk, u64, u64)>;
+
+/// A scripted run that syncs every `sync_every` steps (0: never), and the hash after each LSN.
+fn run(sync: SyncMode, sync_every: u64) -> (Images, Vec<String>) {
+    let disk = SimDisk::new(21);
+    let marks = Arc::new(Mutex::new((0u64, 0u64)));
+    let images = Arc::new(Mutex::new(Vec::new()));
+    let (at, out) = (Arc::clone(&marks), Arc::clone(&images));
+    disk.on_op(Box::new(move |op, disk| {
+        let (durable, acknowledged) = *at.lock().expect("no panic");
+        for fate in [Fate::Dropped, Fate::Torn(op)] {
+            out.lock().expect("no panic").push((disk.image(fate), durable, acknowledged));
+        }
+    }));
+    let wal = WalSettings { sync, ..small_wal() };
+    let (_database, mut core, _) = open_core(&disk, &with_wal(wal)).expect("opens");
+    let mut hashes = vec![String::new(); 1];
+    let mut numbers = Numbers(9);
+    for n in 0..200 {
+        assert!(core.step(vec![scripted(n, &mut numbers)])[0].is_ok());
+        hashes.resize(core.lsn().0 as usize, "unseen".to_owned());
+        hashes.push(hash(&core.view()));
+        marks.lock().expect("no panic").1 = core.lsn().0;
+        if sync_every > 0 && n % sync_every == sync_every - 1 {
+            core.sync().expect("synced");
+            marks.lock().expect("no panic").0 = core.lsn().0;
+        }
+        if n % 60 == 59 {
+            core.checkpoint().expect("a checkpoint");
+            marks.lock().expect("no panic").0 = core.lsn().0;
+        }
+        if sync == SyncMode::Fsync {
+            marks.lock().expect("no panic").0 = core.lsn().0;
+        }
+    }
+    let images = std::mem::take(&mut *images.lock().expect("no panic"));
+    (images, hashes)
+}
+
+fn crash(sync: SyncMode, sync_every: u64, floor: usize) -> (u64, usize) {
+    let (images, hashes) = run(sync, sync_every);
+    let (mut most_lost, mut said) = (0, 0);
+    for (image, durable, acknowledged) in &images {
+        let wal = WalSettings { sync, ..small_wal() };
+        let (_database, core, report) = open_core(image, &with_wal(wal)).expect("opens");
+        let lsn = core.lsn().0;
+        assert!(lsn >= *durable, "{sync}: LSN {lsn}, durable were {durable}");
+        let expected = hashes.get(lsn as usize).map_or("unseen", String::as_str);
+        assert!(
+            expected.is_empty() || expected == "unseen" || *expected == hash(&core.view()),
+            "{sync}: LSN {lsn}"
+        );
+        // A step may log more than its write (pruning), which nobody saw.
+        let seen = (lsn + 1..=*acknowledged).filter(|lsn| hashes[*lsn as usize] != "unseen").count();
+        most_lost = most_lost.max(seen as u64);
+        if let Some(lost) = &report.lost {
+            assert_eq!((lost.sync, lost.after.0), (sync, lsn.min(lost.after.0)));
+            said += 1;
+        }
+        // What a crash took is not said to be lost only where nothing can tell: right after a checkpoint.
+        assert!(sync == SyncMode::Fsync || report.lost.is_some() || report.replayed == 0);
+    }
+    println!(
+        "{sync}: {} crash images, at most {most_lost} acknowledged writes lost, {said} said so",
+        images.len()
+    );
+    assert!(images.len() >= floor, "{} images", images.len());
+    (most_lost, said)
+}
+
+#[test]
+fn fsync_loses_nothing_acknowledged() {
+    assert_eq!(crash(SyncMode::Fsync, 0, 600), (0, 0));
+}
+
+#[test]
+fn periodic_loses_at_most_its_interval_and_says_so() {
+    let (lost, said) = crash(SyncMode::Periodic { interval_us: 1_000 }, 10, 300);
+    assert!((1..=10).contains(&lost), "{lost} of ten steps between two syncs");
+    assert!(said > 0);
+}
+
+#[test]
+fn async_loses_what_no_checkpoint_or_seal_synced_and_says_so() {
+    let (lost, said) = crash(SyncMode::Async, 0, 300);
+    assert!(lost > 20 && said > 0, "{lost}, {said}");
+}
+
+#[test]
+fn a_view_is_durable_before_anyone_has_it() {
+    let disk = SimDisk::new(2);
+    let wal = WalSettings { sync: SyncMode::Async, ..WalSettings::default() };
+    let engine = open(&disk, &Options { wal: Some(wal), ..options() });
+    assert!(engine.write(vec![vector("a", &[1.0])])[0].is_ok());
+    assert_eq!(engine.stats().durable_lsn, Lsn(0));
+    let view = engine.view().expect("a view");
+    assert_eq!(engine.stats().durable_lsn, view.lsn());
+    let (engine, _) =
+        Engine::open(storage(&disk.image(Fate::Dropped)), Path::new(DIR), options()).expect("opens");
+    assert_eq!(engine.stats().lsn, view.lsn());
+}
+
+#[test]
+fn a_directory_remembers_how_its_log_is_kept() {
+    let disk = SimDisk::new(3);
+    let wal = WalSettings {
+        sync: SyncMode::Periodic { interval_us: 250_000 },
+        segment_bytes: 2 << 20,
+        retention_us: 7,
+        retention_bytes: 8,
+        ..WalSettings::default()
+    };
+    open(&disk, &Options { wal: Some(wal.clone()), ..options() }).close().expect("closes");
+    let engine = open(&disk, &options());
+    assert_eq!(engine.stats().status.wal, wal);
+    let changed = WalSettings { sync: SyncMode::Fsync, ..wal };
+    let timeline = engine.stats().timeline.id;
+    assert!(engine.set_wal(changed.clone()).expect("changed").is_none(), "no new timeline for that");
+    assert_eq!(engine.stats().timeline.id, timeline);
+    engine.close().expect("closes");
+    assert_eq!(open(&disk, &options()).stats().status.wal, changed);
+}
+
+#[test]
+fn a_log_switched_off_and_on_shows_the_gap_and_keeps_both_sides() {
+    let disk = SimDisk::new(4);
+    let clock = Arc::new(ManualClock::new(START_US));
+    let options = Options { clock: clock.clone(), ..options() };
+    let engine = open(&disk, &options);
+    let write = |engine: &Engine, id: &str| {
+        clock.advance(1_000_000);
+        assert!(engine.write(vec![vector(id, &[1.0])])[0].is_ok());
+        engine.stats().lsn
+    };
+    let before = write(&engine, "before");
+    let off = WalSettings { enabled: false, ..WalSettings::default() };
+    let report = engine.set_wal(off.clone()).expect("off").expect("a new timeline");
+    assert_eq!((report.lsn, engine.stats().timeline.log), (before, LogPlace::Off));
+    let during = write(&engine, "during");
+    assert_eq!(during.0, before.0 + 1, "LSNs go on");
+    write(&engine, "during 2");
+    assert_eq!(engine.stats().durable_lsn, before, "until a checkpoint nothing more is durable");
+    let crashed = open(&disk.image(Fate::Dropped), &options);
+    assert_eq!(crashed.stats().lsn, before, "without a log a crash takes what no checkpoint has");
+    assert_ne!(
+        crashed.stats().timeline.id,
+        report.timeline,
+        "and its LSNs do not come again on that timeline"
+    );
+    engine.set_wal(WalSettings::default()).expect("on").expect("a new timeline");
+    let after = write(&engine, "after");
+    for (lsn, vectors) in [(before, 1), (Lsn(during.0 + 1), 3), (after, 4)] {
+        let view = engine.view_at(Target::Lsn(lsn), None).expect("reachable");
+        assert_eq!((view.lsn(), view.counts().vectors), (lsn, vectors));
+    }
+    let gap = engine.view_at(Target::Lsn(during), None).expect_err("in the gap").to_string();
+    assert!(gap.contains("it is in a gap, the write-ahead log was off"), "{gap}");
+    let engine = {
+        engine.close().expect("closes");
+        open(&disk, &options)
+    };
+    assert_eq!(engine.stats().counts.vectors, 4);
+}
+
+#[test]
+fn a_log_elsewhere_is_moved_by_an_open_and_checked_to_be_its_own() {
+    let disk = SimDisk::new(5);
+    let engine = open(&disk, &options());
+    assert!(engine.write(vec![vector("a", &[1.0])])[0].is_ok());
+    engine.close().expect("closes");
+    let wal = |dir: &str| Options {
+        wal: Some(WalSettings { dir: Some(PathBuf::from(dir)), ..WalSettings::default() }),
+        ..options()
+    };
+    let engine = open(&disk, &wal("/wal"));
+    let timeline = engine.stats().timeline;
+    assert_eq!(timeline.log, LogPlace::Below(PathBuf::from("/wal")));
+    assert!(engine.write(vec![vector("b", &[2.0])])[0].is_ok());
+    let log = PathBuf::from(format!("/wal/{}/00000000000000000002.log", timeline.id));
+    assert!(disk.files().contains(&log), "{:?}", disk.files());
+    let image = disk.image(Fate::Dropped);
+    assert_eq!(open(&image, &wal("/wal")).stats().counts.vectors, 2);
+    // Another database's log in its place.
+    let other = SimDisk::new(6);
+    let engine = open(&other, &wal("/wal"));
+    assert!(engine.write(vec![vector("x", &[1.0])])[0].is_ok());
+    let foreign = other
+        .files()
+        .into_iter()
+        .find(|p| p.starts_with("/wal") && p.extension().is_some_and(|e| e == "log"));
+    let bytes = other.read_file(&foreign.expect("a log"));
+    let image = disk.image(Fate::Dropped);
+    image.remove(&log).expect("removed");
+    let file = image.create(&log).expect("created");
+    file.append(&bytes).and_then(|()| file.sync()).expect("written");
+    let e = Engine::open(storage(&image), Path::new(DIR), wal("/wal")).map(|_| ()).expect_err("refused");
+    assert!(e.to_string().contains("log id mismatch"), "{e}");
+}
+
+#[test]
+fn a_log_without_vectors_loses_those_since_the_checkpoint_and_only_those() {
+    let disk = SimDisk::new(7);
+    let wal = WalSettings { include_vectors: false, ..WalSettings::default() };
+    let options = Options { wal: Some(wal), ..options() };
+    let engine = open(&disk, &options);
+    assert!(engine.write(vec![vector("old", &[1.0, 2.0])])[0].is_ok());
+    engine.checkpoint().expect("a checkpoint");
+    let writes = vec![
+        vector("new", &[3.0, 4.0]),
+        metadata("new", "k:v"),
+        event("ctx", "new", EventOp::Add, 5, 0),
+        vector("old", &[9.0, 9.0]),
+    ];
+    assert!(engine.write(writes).iter().all(Result::is_ok));
+    assert_eq!(engine.stats().counts.vectors, 2);
+    let crashed = open(&disk.image(Fate::Dropped), &options);
+    let stats = crashed.stats();
+    assert_eq!(
+        (stats.lsn, stats.counts.vectors, stats.counts.metadata, stats.counts.events),
+        (Lsn(5), 1, 1, 1)
+    );
+    let view = crashed.view().expect("a view");
+    assert_eq!(view.vectors().collect::<Vec<_>>(), [("old", &[1.0f32, 2.0][..])]);
+    assert!(crashed.write(vec![vector("new", &[3.0])])[0].is_err(), "the dimension is known");
+    engine.close().expect("an orderly close takes a checkpoint");
+    assert_eq!(open(&disk, &options).stats().counts.vectors, 2);
+}
+
+fn fill(core: &mut Core, clock: &ManualClock, n: u64, step_us: i64) {
+    let mut numbers = Numbers(31);
+    for n in 0..n {
+        clock.advance(step_us);
+        assert!(core.step(vec![scripted(n, &mut numbers)])[0].is_ok());
+        if n % 50 == 49 {
+            core.checkpoint().expect("a checkpoint");
+        }
+    }
+}
+
+#[test]
+fn retention_by_age_keeps_the_window_and_lets_the_rest_go() {
+    let disk = SimDisk::new(8);
+    let clock = Arc::new(ManualClock::new(START_US));
+    let hour = 3_600_000_000;
+    let wal = WalSettings { segment_bytes: 4 << 10, retention_us: 24 * hour, ..WalSettings::default() };
+    let options = Options { clock: clock.clone(), wal: Some(wal), ..busy_options() };
+    let (database, mut core, _) = open_core(&disk, &options).expect("opens");
+    // 1,000 writes, six minutes apart: 100 hours.
+    fill(&mut core, &clock, 1_000, hour / 10);
+    drop((core, database));
+    let engine = open(&disk, &options);
+    let history = engine.history().expect("a history");
+    let window = history.live().expect("live");
+    let reach = clock_us(&clock) - window.from.time_us;
+    assert!(reach >= 24 * hour, "only {} hours", reach / hour);
+    assert!(reach <= 48 * hour, "{} hours are kept, 24 asked for", reach / hour);
+    assert!(window.checkpoints.len() <= 6, "{} checkpoints", window.checkpoints.len());
+    let logs = disk.files().iter().filter(|p| p.extension().is_some_and(|e| e == "log")).count();
+    let first = engine.wal().expect("a log").log.base_offset();
+    assert!(first > 400 && logs > 1, "{logs} segments from LSN {first} on");
+    let target = Target::Time(clock_us(&clock) - 24 * hour);
+    assert!(engine.view_at(target, None).expect("inside the window").lsn() < window.to.lsn);
+    assert!(engine.view_at(Target::Lsn(Lsn(100)), None).is_err(), "it is gone");
+}
+
+fn clock_us(clock: &ManualClock) -> i64 {
+    cairn_engine::Clock::now_us(clock)
+}
+
+#[test]
+fn retention_by_size_keeps_what_the_newest_checkpoint_needs() {
+    let disk = SimDisk::new(9);
+    let clock = Arc::new(ManualClock::new(START_US));
+    let wal = WalSettings { segment_bytes: 4 << 10, retention_bytes: 12 << 10, ..WalSettings::default() };
+    let options = Options { clock: clock.clone(), wal: Some(wal), ..busy_options() };
+    let (_database, mut core, _) = open_core(&disk, &options).expect("opens");
+    fill(&mut core, &clock, 500, 1_000);
+    let bytes: usize = disk
+        .files()
+        .iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "log"))
+        .map(|p| disk.read_file(p).len())
+        .sum();
+    assert!(bytes <= 24 << 10, "{bytes} bytes of log");
+}
+
+#[test]
+fn log_waits_for_its_archive_then_writes_are_refused_or_a_gap_is_made() {
+    for when_full in [WhenFull::Refuse, WhenFull::Gap] {
+        let disk = SimDisk::new(10);
+        let archive = Some(ArchivePolicy { backlog_bytes_max: 40 << 10, when_full });
+        let engine = open(&disk, &Options { archive, ..busy_options() });
+        let mut numbers = Numbers(5);
+        let mut refused = None;
+        for n in 0..3_000 {
+            match engine.write(vec![scripted(n, &mut numbers)]).remove(0) {
+                Ok(_) if n % 100 == 99 => drop(engine.checkpoint().expect("a checkpoint")),
+                Ok(_) => {}
+                Err(e) => {
+                    refused = Some(e);
+                    break;
+                }
+            }
+        }
+        let wal = engine.wal().expect("a log");
+        match when_full {
+            WhenFull::Refuse => {
+                let e = refused.expect("refused");
+                assert_eq!(e.kind(), ErrorKind::NoSpace);
+                assert!(
+                    e.to_string().contains("bytes of log wait for the archive, at most 40960 may"),
+                    "{e}"
+                );
+                assert_eq!(wal.log.base_offset(), 1, "nothing was dropped unarchived");
+                assert!(engine.stats().archive_backlog_bytes > 40 << 10);
+                engine.archived(wal.timeline.id, engine.stats().lsn).expect("noted");
+                assert!(engine.write(vec![scripted(1, &mut numbers)])[0].is_ok(), "it goes on");
+                engine.checkpoint().expect("a checkpoint");
+                assert!(wal.log.base_offset() > 1, "what is archived goes");
+            }
+            WhenFull::Gap => {
+                assert!(refused.is_none(), "{refused:?}");
+                assert!(wal.log.base_offset() > 1, "log was dropped unarchived");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_replaced_timeline_goes_when_retention_says_so_and_the_last_one_stays() {
+    let disk = SimDisk::new(11);
+    let clock = Arc::new(ManualClock::new(START_US));
+    let options = Options { clock: clock.clone(), ..options() };
+    let engine = open(&disk, &options);
+    let hour = 3_600_000_000;
+    let mut ids = vec![engine.stats().timeline.id];
+    for n in 0..4 {
+        assert!(engine.write(vec![vector(&format!("v{n}"), &[1.0])])[0].is_ok());
+        clock.advance(10 * hour);
+        let branch = engine.recover(Target::Latest, None).expect("a branch");
+        engine.promote(branch.timeline.id).expect("promoted");
+        ids.push(branch.timeline.id);
+    }
+    let known = |engine: &Engine| engine.history().expect("a history").windows.len();
+    // Replaced 10, 20, 30 and 40 hours after the start; it is hour 40 now.
+    assert_eq!(known(&engine), 4, "the first was replaced 30 hours ago");
+    clock.advance(1_000 * hour);
+    engine.retain().expect("retention");
+    assert_eq!(known(&engine), 2, "the live one and the last one replaced");
+    engine.promote(ids[3]).expect("undone");
+    assert_eq!(engine.stats().timeline.id, ids[3]);
+    let leftover = disk.files().iter().any(|p| p.to_string_lossy().contains(&ids[0].to_string()));
+    assert!(!leftover && disk.list(Path::new("/db/timelines")).expect("a list").len() == 2);
+}
+
+#[test]
+fn a_log_replayed_onto_what_was_restored_is_applied_once() {
+    let disk = SimDisk::new(12);
+    let clock = Arc::new(ManualClock::new(START_US));
+    let options = Options { clock: clock.clone(), ..busy_options() };
+    let engine = open(&disk, &options);
+    let mut numbers = Numbers(3);
+    let mut write = |engine: &Engine, n: u64| {
+        clock.advance(1_000_000);
+        assert!(engine.write(vec![scripted(n, &mut numbers)])[0].is_ok());
+    };
+    (0..50).for_each(|n| write(&engine, n));
+    let image = engine.view().expect("a view");
+    (50..120).for_each(|n| write(&engine, n));
+    let expected = engine.view().expect("a view");
+    let old_wal = engine.wal().expect("a log").dir;
+    let target = Path::new("/restored");
+    let fill = |draft: &cairn_engine::TimelineDraft| draft.put_image(image.clone().into_image());
+    cairn_engine::restore_dir::<cairn_engine::Error>(&storage(&disk), target, 1, "a snapshot", fill)
+        .expect("restored");
+    let opened = || Engine::open_as_stored(storage(&disk), target, options.clone()).expect("opens").0;
+    let restored = opened();
+    let from = Some(image.position().time_us + 1);
+    let half = Some(image.position().time_us + 30_000_000);
+    let dry = restored.replay_wal(&old_wal, from, half, true).expect("it would do");
+    assert_eq!((dry.skipped, restored.stats().lsn), (0, image.lsn()), "a dry run changes nothing");
+    let first = restored.replay_wal(&old_wal, from, half, false).expect("replayed");
+    assert_eq!((first.applied, first.lsn), (dry.applied, restored.stats().lsn));
+    let second = restored.replay_wal(&old_wal, None, None, false).expect("replayed");
+    assert_eq!((second.skipped, second.lsn), (first.applied, expected.lsn()));
+    assert_eq!(hash(&restored.view().expect("a view")), hash(&expected));
+    let third = restored.replay_wal(&old_wal, None, None, false).expect("again");
+    assert_eq!((third.applied, third.skipped), (0, first.applied + second.applied));
+    restored.close().expect("closes");
+    let restored = opened();
+    assert_eq!(hash(&restored.view().expect("a view")), hash(&expected), "and it lasts");
+    // Written to since: what follows in the log is another history.
+    write(&restored, 1);
+    write(&engine, 2);
+    let e = restored.replay_wal(&old_wal, None, None, false).expect_err("refused").to_string();
+    assert!(e.contains("is not what the database has there") && e.contains("nothing was replayed"), "{e}");
+    // Another database's log, and a hole.
+    let other = open(&SimDisk::new(13), &options);
+    let e = other.replay_wal(&old_wal, None, None, false).expect_err("not there").to_string();
+    assert!(e.contains("does not exist"), "{e}");
+    let before = Some(expected.position().time_us);
+    let fresh = Path::new("/fresh");
+    let fill = |draft: &cairn_engine::TimelineDraft| draft.put_image(image.clone().into_image());
+    cairn_engine::restore_dir::<cairn_engine::Error>(&storage(&disk), fresh, 1, "a snapshot", fill)
+        .expect("restored");
+    let (fresh, _) = Engine::open_as_stored(storage(&disk), fresh, options.clone()).expect("opens");
+    let e = fresh.replay_wal(&old_wal, before, None, false).expect_err("a gap").to_string();
+    assert!(e.contains("is before --from and not in the database: a gap"), "{e}");
+}

@@ -1,0 +1,52 @@
+//! Recovering a point in time from a repository alone: a snapshot, and the archived log after it.
+
+use crate::archive::{self, Plan};
+use crate::error::Result;
+use crate::job::Job;
+use crate::repository::{Repository, make_dir};
+use crate::restore::fill;
+use cairn_disk::{Storage, parent_dir};
+use cairn_engine::{Options, Records, RestoreReport, Target, TimelineId, restore_dir_at};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What [`recover`] built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recovered {
+    /// From what.
+    pub plan: Plan,
+    /// The new timeline.
+    pub report: RestoreReport,
+}
+
+/// Builds the data directory `target_dir` (absent, or empty) on `storage` as the database was at a point in time, as a new
+/// timeline: the nearest snapshot before the point, and the archived records from there up to exactly it. Every byte is
+/// checked before it is used; the directory is whole afterwards, or as it was. [`archive::plan`] says beforehand what it
+/// would take, and how the point is found.
+///
+/// Memory: the whole state.
+pub fn recover(
+    repository: &Repository,
+    target: Target,
+    timeline: Option<TimelineId>,
+    storage: &Arc<dyn Storage>,
+    target_dir: &Path,
+    options: &Options,
+    job: &Job<'_>,
+) -> Result<Recovered> {
+    repository.check()?;
+    let plan = archive::plan(repository, target, timeline)?;
+    make_dir(storage.as_ref(), parent_dir(target_dir))?;
+    let reason = format!("recovered to {target} from snapshot {} and the archive", plan.snapshot.id);
+    let read = plan.clone().into_records(repository.clone());
+    let report = restore_dir_at(
+        storage,
+        target_dir,
+        options,
+        &reason,
+        Target::Lsn(plan.until),
+        |draft| fill(repository, &plan.snapshot, draft, job),
+        |_| Ok(Box::new(read) as Records<crate::error::Error>),
+    )?;
+    Ok(Recovered { plan, report })
+}
