@@ -24,6 +24,9 @@ pub enum Shape {
     DebugOff,
 }
 
+/// Commands whose replies are all blocks.
+const BLOCKS: [&str; 6] = ["INFO", "CHECK", "CONFIG", "WAL", "TIMELINE", "TOPIC"];
+
 impl Shape {
     /// The shape of the reply to `request`; `None` for an empty line, which is not answered.
     pub fn of(request: &[u8]) -> Option<Shape> {
@@ -41,7 +44,7 @@ impl Shape {
             return Some(Shape::Results);
         }
         let second = words.next().unwrap_or_default();
-        Some(if is(first, "INFO") || is(first, "CHECK") || is(first, "CONFIG") {
+        Some(if BLOCKS.iter().any(|name| is(first, name)) {
             Shape::Block
         } else if is(first, "DUMP") {
             dump(second)

@@ -127,6 +127,16 @@ impl Database {
         Core::open(storage, dir, timeline, options.clone(), wal.clone(), adopt, past)
     }
 
+    /// A directory whose lock is held already.
+    pub(crate) fn locked(
+        storage: Arc<dyn Storage>,
+        data: DataDir,
+        id: DatabaseId,
+        lock: Box<dyn LockGuard>,
+    ) -> Database {
+        Database { storage, data, id, lock: Mutex::new(Some(lock)), past: Arc::default() }
+    }
+
     /// A directory that is only read: no lock is held.
     pub(crate) fn unlocked(storage: Arc<dyn Storage>, data: DataDir, id: DatabaseId) -> Database {
         Database { storage, data, id, lock: Mutex::new(None), past: Arc::default() }

@@ -37,6 +37,7 @@ mod page_file;
 mod past;
 mod places;
 mod recover;
+mod repair;
 mod replay;
 mod rings;
 mod rows;
@@ -61,6 +62,7 @@ mod write;
 
 pub use builder::StateBuilder;
 pub use cairn_disk::ErrorKind;
+pub use cairn_log::Error as LogError;
 pub use cairn_log::{Clock, DatabaseId, Lsn, ManualClock, SyncMode, SystemClock, TimelineId};
 pub use check::{CheckReport, check_dir, view_dir};
 pub use checkpoint::CheckpointReport;
@@ -80,6 +82,7 @@ pub use image::{Image, ImageFile};
 pub use manifest::FileRef;
 pub use metadata::{Metadata, Value};
 pub use recover::{Branch, history, latest};
+pub use repair::{RepairPlan, Repaired, plan_repair};
 pub use replay::Lost;
 pub use search::{Hit, Hits, Near, Similar, Using};
 pub use settings::{

@@ -237,6 +237,8 @@ impl Sequencer {
         self.checkpointing = None;
         let result = self.core.finish_checkpoint(result.done);
         self.checkpoint_error = result.as_ref().err().map(ToString::to_string);
+        // Whoever waited finds it in the status.
+        self.publish();
         self.answer_checkpoint(result.map(Some));
     }
 

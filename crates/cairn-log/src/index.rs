@@ -23,6 +23,8 @@ const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 32;
 const CONTENT_BYTES: usize = 12;
 const ENTRY_BYTES: usize = 16;
+/// How many entries a search reads at once, in the end.
+const BLOCK_ENTRIES: usize = 256;
 
 /// What an index file holds entries of.
 pub(crate) trait IndexEntry: Copy {
@@ -237,16 +239,44 @@ pub(crate) fn load<E: IndexEntry>(
     Ok(Loaded { entries, log_crc32c, sum: FileSum::of(&bytes) })
 }
 
-/// The last entry for which `holds`, which is true of a beginning of the entries only. Reads what the search touches.
+/// The last entry for which `holds`, which is true of a beginning of the entries only. Reads what the search touches: single
+/// entries, until the last block is left, and that at once.
 pub(crate) fn last_where<E: IndexEntry>(file: &dyn File, holds: impl Fn(&E) -> bool) -> Result<Option<E>> {
     let entries = file.bytes()?.saturating_sub(HEADER_BYTES as u64) / ENTRY_BYTES as u64;
     let (mut low, mut high, mut found) = (0, entries, None);
+    let mut block = [0; BLOCK_ENTRIES * ENTRY_BYTES];
+    while low < high {
+        let is_last = high - low <= BLOCK_ENTRIES as u64;
+        let (first, count) = if is_last { (low, high - low) } else { (low + (high - low) / 2, 1) };
+        let at = HEADER_BYTES as u64 + first * ENTRY_BYTES as u64;
+        let bytes = &mut block[..usize::try_from(count).unwrap_or(BLOCK_ENTRIES) * ENTRY_BYTES];
+        file.read_exact_at(at, bytes)?;
+        let bytes: &[[u8; ENTRY_BYTES]] = bytes.as_chunks().0;
+        if is_last {
+            return Ok(last_in_block(file.path(), at, bytes, holds)?.or(found));
+        }
+        let entry = check_entry::<E>(file.path(), at, &bytes[0])?;
+        if holds(&entry) {
+            found = Some(entry);
+            low = first + 1;
+        } else {
+            high = first;
+        }
+    }
+    Ok(found)
+}
+
+/// As [`last_where`], among the entries of one block, which begins at `at` of the file.
+fn last_in_block<E: IndexEntry>(
+    path: &Path,
+    at: u64,
+    block: &[[u8; ENTRY_BYTES]],
+    holds: impl Fn(&E) -> bool,
+) -> Result<Option<E>> {
+    let (mut low, mut high, mut found) = (0, block.len(), None);
     while low < high {
         let middle = low + (high - low) / 2;
-        let at = HEADER_BYTES as u64 + middle * ENTRY_BYTES as u64;
-        let mut bytes = [0; ENTRY_BYTES];
-        file.read_exact_at(at, &mut bytes)?;
-        let entry = check_entry::<E>(file.path(), at, &bytes)?;
+        let entry = check_entry::<E>(path, at + (middle * ENTRY_BYTES) as u64, &block[middle])?;
         if holds(&entry) {
             found = Some(entry);
             low = middle + 1;

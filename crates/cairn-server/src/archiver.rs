@@ -104,7 +104,11 @@ impl Work {
                     tracing::info!("the archive is reachable again");
                 }
                 for gap in &shipped.gaps {
-                    tracing::warn!(first = gap.first.0, last = gap.last.0, "the archive has a gap: this log was dropped first");
+                    tracing::warn!(
+                        first = gap.first.0,
+                        last = gap.last.0,
+                        "the archive has a gap: this log was dropped first"
+                    );
                 }
                 for finding in &shipped.damaged {
                     tracing::error!(%finding, "a damaged file of the archive was archived again");
@@ -149,7 +153,8 @@ impl Work {
         if self.shipper.as_ref().is_none_or(|(id, _)| *id != timeline.id) {
             let clock: Arc<dyn Clock> = Arc::clone(&self.engine.options().clock);
             let (storage, dir) = (Arc::clone(&self.storage), &self.repository);
-            let repository = Repository::open_or_create(storage, dir, clock.now_us()).map_err(|e| e.to_string())?;
+            let repository =
+                Repository::open_or_create(storage, dir, clock.now_us()).map_err(|e| e.to_string())?;
             let shipper = Shipper::new(repository, timeline, Arc::clone(&self.storage), clock);
             self.shipper = Some((timeline.id, shipper));
         }

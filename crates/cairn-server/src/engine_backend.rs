@@ -1,5 +1,6 @@
 //! The backend of a running server: an engine, and the files beside it.
 
+use crate::archiver::Archiver;
 use crate::backend::{Backend, Cost, Written};
 use crate::check::check;
 use crate::command::{Ask, Dump, Snapshot, Timelines, Wal};
@@ -42,6 +43,8 @@ pub struct EngineBackend {
     opened: Option<OpenReport>,
     /// Open from the first request about them on.
     topics: Mutex<Option<Arc<Topics>>>,
+    /// Ships the log, when that is configured.
+    archiver: Mutex<Option<Archiver>>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     started_us: i64,
@@ -68,6 +71,7 @@ impl EngineBackend {
             any_path: false,
             opened: None,
             topics: Mutex::new(None),
+            archiver: Mutex::new(None),
             newest: Mutex::new(None),
             engine,
             storage,
@@ -85,6 +89,11 @@ impl EngineBackend {
     /// INFO tells of the recovery that opened the engine.
     pub fn opened_with(self, report: OpenReport) -> Self {
         EngineBackend { opened: Some(report), ..self }
+    }
+
+    /// Ships the log to the repository from now on.
+    pub fn with_archiver(self, archiver: Archiver) -> Self {
+        EngineBackend { archiver: Mutex::new(Some(archiver)), ..self }
     }
 
     /// Requests may name any path: for whoever holds the directory and is asked by nobody else.
@@ -192,6 +201,7 @@ impl EngineBackend {
             opened: self.opened.as_ref(),
             now_us: self.now_us(),
             archived: self.engine.options().archive.is_some(),
+            archive: self.archiver.lock().as_ref().map(Archiver::status),
         };
         Reply::Info(sections(&facts))
     }
@@ -257,6 +267,8 @@ impl Backend for EngineBackend {
     fn close(&self) -> Result<(), Failure> {
         // The topics are synced before the directory's lock goes.
         self.topics.lock().take();
+        // What was acknowledged is shipped before the engine goes.
+        self.archiver.lock().take();
         Ok(self.engine.close()?)
     }
 }
@@ -286,6 +298,7 @@ impl Config {
             fusion: self.fusion.clone(),
             decay: (self.decay.interval_sec > 0).then_some(self.decay),
             wal: self.wal.clone(),
+            archive: self.archive.enabled.then_some(self.archive.policy),
             ..Options::default()
         }
     }

@@ -1,5 +1,6 @@
 //! INFO: the server's figures.
 
+use crate::archiver::ArchiveStatus;
 use crate::counters::Counters;
 use crate::memory::{Memory, human};
 use crate::reply::Section;
@@ -19,6 +20,8 @@ pub(crate) struct Facts<'a> {
     pub now_us: i64,
     /// An archive is kept.
     pub archived: bool,
+    /// How it is doing.
+    pub archive: Option<ArchiveStatus>,
 }
 
 pub(crate) fn sections(facts: &Facts<'_>) -> Vec<Section> {
@@ -121,6 +124,11 @@ fn persistence(facts: &Facts<'_>) -> Section {
         lines.push(("archived_lsn", stats.archived_lsn.to_string()));
         lines.push(("archive_backlog_bytes", stats.archive_backlog_bytes.to_string()));
         lines.push(("archive_lag", format!("{behind} records")));
+        let archive = facts.archive.clone().unwrap_or_default();
+        let last = archive.last_us.map_or_else(none, cairn_engine::show_time);
+        lines.push(("archive_last", last));
+        lines.push(("archive_gaps", archive.gaps.to_string()));
+        lines.push(("archive_error", archive.error.unwrap_or_else(none)));
     }
     section("Persistence", lines)
 }

@@ -1,5 +1,6 @@
 //! The server: the line protocol over TCP, its limits and its configuration.
 
+mod archiver;
 mod backend;
 mod check;
 mod cidr;
@@ -30,6 +31,7 @@ mod wal;
 mod wal_change;
 mod words;
 
+pub use archiver::{ArchiveStatus, Archiver};
 pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
 pub use command::{

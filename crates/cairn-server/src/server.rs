@@ -1,5 +1,6 @@
 //! The server: the listener, its connections, and how it stops.
 
+use crate::archiver::Archiver;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::counters::Counters;
@@ -65,7 +66,17 @@ impl Server {
             tracing::info!(removed, dir = %dir.display(), "looked for unfinished dumps");
         }
         let counters = Arc::new(Counters::default());
+        let archived = config.archive.enabled && !engine.stats().status.read_only;
+        let shipped = (engine.clone(), Arc::clone(&storage));
         let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
+        if archived {
+            let (engine, storage) = shipped;
+            let (repository, interval) = (config.snapshot.repository_dir(), config.archive.interval);
+            let archiver = Archiver::start(repository, interval, engine, storage);
+            let failed =
+                |e: std::io::Error| Failure::new(ErrorKind::Busy, format!("cannot start the archiver: {e}"));
+            backend = backend.with_archiver(archiver.map_err(failed)?);
+        }
         if let Some(report) = opened {
             backend = backend.opened_with(report);
         }

@@ -3,7 +3,8 @@
 //! A [`Repository`] is a directory of snapshots and of the parts they share. [`create`] stores a View in it, [`list`] and
 //! [`find`] say what is there, [`verify`] reads and hashes every byte, [`restore`] builds a data directory and [`load`]
 //! replaces a running engine's state, [`delete`] removes a snapshot. [`archive`] keeps the log beside them, so that any
-//! point after a snapshot can be recovered. [`nvec`] is the portable single file. Formats: `docs/format.md`.
+//! point after a snapshot can be recovered ([`recover`]). [`export_log_snapshot`] keeps the snapshots of logs
+//! (`cairn_log::SnapshotManager`: of one log, mostly hard links beside it; here snapshots are of databases). [`nvec`] is the portable single file. Formats: `docs/format.md`.
 //!
 //! ```
 //! use cairn_engine::{Engine, Options, Write, check_dir};
@@ -36,6 +37,7 @@ mod error;
 mod finding;
 mod job;
 mod layout;
+mod log_snapshot;
 mod metadata;
 mod names;
 pub mod nvec;
@@ -57,6 +59,9 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use finding::Finding;
 pub use job::{Job, Progress};
+pub use log_snapshot::{
+    ExportedLog, export_log_snapshot, exported_log_snapshots, import_log_snapshot, verify_log_snapshot,
+};
 pub use names::dump_name;
 pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;

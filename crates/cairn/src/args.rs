@@ -1,5 +1,6 @@
 //! The command line: what can be asked.
 
+use crate::args_archive::{ArchiveArgs, RecoverArgs};
 use crate::args_history::{OpenArgs, StorageArgs, TimelineArgs, WalArgs};
 use crate::args_topic::TopicArgs;
 use crate::output::Format;
@@ -77,6 +78,10 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Keeps the user's logs: create, list, info, append, read, offset, delete, compact.
     Topic(TopicArgs),
+    /// Brings a database back as it was at any point, from a repository alone.
+    Recover(RecoverArgs),
+    /// The log in a repository: list, verify, ship, prune.
+    Archive(ArchiveArgs),
     /// Opens a state of the past to be read, beside a running server or without one.
     Open(OpenArgs),
     /// Verifies every byte of a data directory and says what state it holds.

@@ -1,6 +1,8 @@
 //! The `cairn` command: one match from what was asked to an exit code.
 
+mod archive;
 mod args;
+mod args_archive;
 mod args_history;
 mod args_topic;
 mod block_fields;
@@ -14,6 +16,7 @@ mod failure;
 mod open;
 mod output;
 mod progress;
+mod recover;
 mod serve;
 mod session;
 mod snapshot;
@@ -60,6 +63,8 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Timeline(args) => timeline::run(&args.command, output),
         Command::Topic(args) => topic::run(&args.command, output),
+        Command::Recover(args) => recover::run(&args, output),
+        Command::Archive(args) => archive::run(&args, output),
         Command::Open(args) => open::run(&args, cli.format),
         Command::Serve(args) => serve::run(&args),
     }

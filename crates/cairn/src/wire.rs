@@ -47,16 +47,18 @@ fn read_line(replies: &mut impl BufRead) -> Result<String> {
 /// What the server refused, by its kind: the wire has only the message.
 fn refused(message: &str) -> Failure {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    const NOT_FOUND: [&str; 6] = [
+    const NOT_FOUND: [&str; 7] = [
         "cannot be recovered",
         "not here; there are",
+        "is not in the log",
         "nothing to verify",
         "no log segment",
         "does not exist",
         "has no partition",
     ];
-    const USAGE: [&str; 7] = [
+    const USAGE: [&str; 8] = [
         "must be ",
+        "needs sync_mode",
         "Invalid ",
         "is after to",
         "expected `latest`",

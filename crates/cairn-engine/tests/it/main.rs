@@ -14,6 +14,7 @@ mod model;
 mod oracle;
 mod pitr;
 mod reference;
+mod repair;
 mod sample;
 mod shape;
 mod support;

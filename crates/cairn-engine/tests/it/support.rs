@@ -109,3 +109,9 @@ pub fn file(path: &Path) -> Vec<u8> {
 pub fn hash(view: &View) -> String {
     view.state_hash().iter().map(|b| format!("{b:02x}")).collect()
 }
+
+/// Seeds for runs beyond the usual ones: as many as CAIRN_SEEDS says (`just seeds`), else `usual`.
+pub fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let asked = std::env::var("CAIRN_SEEDS").ok().and_then(|text| text.parse().ok());
+    1_000..1_000 + asked.unwrap_or(usual)
+}

@@ -20,22 +20,22 @@ fn with_wal(wal: WalSettings) -> Options {
 type Images = Vec<(SimDisk, u64, u64)>;
 
 /// A scripted run that syncs every `sync_every` steps (0: never), and the hash after each LSN.
-fn run(sync: SyncMode, sync_every: u64) -> (Images, Vec<String>) {
-    let disk = SimDisk::new(21);
+fn run(seed: u64, steps: u64, sync: SyncMode, sync_every: u64) -> (Images, Vec<String>) {
+    let disk = SimDisk::new(seed);
     let marks = Arc::new(Mutex::new((0u64, 0u64)));
     let images = Arc::new(Mutex::new(Vec::new()));
     let (at, out) = (Arc::clone(&marks), Arc::clone(&images));
     disk.on_op(Box::new(move |op, disk| {
         let (durable, acknowledged) = *at.lock().expect("no panic");
-        for fate in [Fate::Dropped, Fate::Torn(op)] {
+        for fate in [Fate::Dropped, Fate::Torn(op ^ seed << 20)] {
             out.lock().expect("no panic").push((disk.image(fate), durable, acknowledged));
         }
     }));
     let wal = WalSettings { sync, ..small_wal() };
     let (_database, mut core, _) = open_core(&disk, &with_wal(wal)).expect("opens");
     let mut hashes = vec![String::new(); 1];
-    let mut numbers = Numbers(9);
-    for n in 0..200 {
+    let mut numbers = Numbers(seed);
+    for n in 0..steps {
         assert!(core.step(vec![scripted(n, &mut numbers)])[0].is_ok());
         hashes.resize(core.lsn().0 as usize, "unseen".to_owned());
         hashes.push(hash(&core.view()));
@@ -56,8 +56,18 @@ fn run(sync: SyncMode, sync_every: u64) -> (Images, Vec<String>) {
     (images, hashes)
 }
 
-fn crash(sync: SyncMode, sync_every: u64, floor: usize) -> (u64, usize) {
-    let (images, hashes) = run(sync, sync_every);
+/// The most writes lost, how often that was said, and what is to be printed.
+fn crash(sync: SyncMode, sync_every: u64, floor: usize) -> (u64, usize, String) {
+    crash_run((21, 200), sync, sync_every, floor)
+}
+
+fn crash_run(
+    (seed, steps): (u64, u64),
+    sync: SyncMode,
+    sync_every: u64,
+    floor: usize,
+) -> (u64, usize, String) {
+    let (images, hashes) = run(seed, steps, sync, sync_every);
     let (mut most_lost, mut said) = (0, 0);
     for (image, durable, acknowledged) in &images {
         let wal = WalSettings { sync, ..small_wal() };
@@ -79,30 +89,53 @@ fn crash(sync: SyncMode, sync_every: u64, floor: usize) -> (u64, usize) {
         // What a crash took is not said to be lost only where nothing can tell: right after a checkpoint.
         assert!(sync == SyncMode::Fsync || report.lost.is_some() || report.replayed == 0);
     }
-    println!(
-        "{sync}: {} crash images, at most {most_lost} acknowledged writes lost, {said} said so",
-        images.len()
-    );
+    let n = images.len();
+    let summary =
+        format!("{sync}: {n} crash images, at most {most_lost} acknowledged writes lost, {said} said so");
     assert!(images.len() >= floor, "{} images", images.len());
-    (most_lost, said)
+    (most_lost, said, summary)
 }
 
 #[test]
 fn fsync_loses_nothing_acknowledged() {
-    assert_eq!(crash(SyncMode::Fsync, 0, 600), (0, 0));
+    let (lost, said, summary) = crash(SyncMode::Fsync, 0, 600);
+    println!("{summary}");
+    assert_eq!((lost, said), (0, 0));
 }
 
 #[test]
 fn periodic_loses_at_most_its_interval_and_says_so() {
-    let (lost, said) = crash(SyncMode::Periodic { interval_us: 1_000 }, 10, 300);
+    let (lost, said, summary) = crash(SyncMode::Periodic { interval_us: 1_000 }, 10, 300);
+    println!("{summary}");
     assert!((1..=10).contains(&lost), "{lost} of ten steps between two syncs");
     assert!(said > 0);
 }
 
 #[test]
 fn async_loses_what_no_checkpoint_or_seal_synced_and_says_so() {
-    let (lost, said) = crash(SyncMode::Async, 0, 300);
+    let (lost, said, summary) = crash(SyncMode::Async, 0, 300);
+    println!("{summary}");
     assert!(lost > 20 && said > 0, "{lost}, {said}");
+}
+
+#[test]
+fn more_seeds_in_every_mode() {
+    let (mut images, mut runs) = (0, 0);
+    for seed in seeds(3) {
+        let every = 1 + seed % 13;
+        for (sync, every) in
+            [(SyncMode::Fsync, 0), (SyncMode::Periodic { interval_us: 1_000 }, every), (SyncMode::Async, 0)]
+        {
+            let (lost, ..) = crash_run((seed, 60), sync, every, 60);
+            assert!(sync != SyncMode::Fsync || lost == 0, "seed {seed}: {lost} lost");
+            assert!(
+                !matches!(sync, SyncMode::Periodic { .. }) || lost <= every,
+                "seed {seed}: {lost} of {every} lost"
+            );
+            (images, runs) = (images + 60, runs + 1);
+        }
+    }
+    println!("{runs} more runs, at least {images} crash images");
 }
 
 #[test]

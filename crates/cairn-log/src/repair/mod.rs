@@ -3,6 +3,7 @@
 //! What follows damage cannot be replayed without what was lost there, so the log ends where the damage begins. Nothing is
 //! deleted: damaged files and all after them go to a directory of their own below the log's.
 
+mod pieces;
 mod plan;
 mod planner;
 mod run;

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use crate::gate::GateDisk;
-use cairn_disk::{Fate, RealDisk, SimDisk};
+use cairn_disk::{Fate, Fault, RealDisk, SimDisk};
 use cairn_log::{Entry, Error, Log, LogConfig};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -136,6 +136,62 @@ fn nothing_is_acknowledged_before_it_is_durable() {
         }
     });
     assert_eq!(read_all(&log).len(), 200);
+}
+
+/// Each sync wakes whom it served and one more: a thread that is not woken would wait forever.
+#[test]
+fn no_waiter_is_forgotten() {
+    let sim = SimDisk::new(1);
+    let gate = GateDisk::new(disk(&sim), Box::new(|_| thread::yield_now()));
+    // Seals sync as well.
+    let (log, _) = Log::open(Arc::new(gate), config()).unwrap();
+    thread::scope(|scope| {
+        for n in 0..24 {
+            let log = &log;
+            scope.spawn(move || {
+                for round in 0..150 {
+                    let offset = append_one(log);
+                    if (round + n) % 7 == 0 {
+                        log.sync().unwrap()
+                    } else {
+                        log.commit(offset).unwrap()
+                    }
+                    assert!(log.durable_offset() > offset);
+                }
+            });
+        }
+    });
+    assert_eq!((log.durable_offset(), read_all(&log).len()), (24 * 150, 24 * 150));
+}
+
+/// Whoever waits when a sync fails is told, those for the next one too.
+#[test]
+fn a_failed_sync_is_told_to_all_that_wait() {
+    let sim = SimDisk::new(1);
+    let (log, gate, appended) = gated(&sim);
+    let one_at_a_time = std::sync::Mutex::new(());
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let guard = one_at_a_time.lock().unwrap();
+                    let offset = append_one(&log);
+                    if appended.load(Ordering::SeqCst) + 1 == THREADS {
+                        // The sync that waits for this one is the next operation.
+                        sim.fail_at(sim.ops(), Fault::Eio);
+                    }
+                    appended.fetch_add(1, Ordering::SeqCst);
+                    drop(guard);
+                    log.commit(offset)
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert!(matches!(thread.join().unwrap(), Err(Error::Poisoned { .. })));
+        }
+    });
+    assert_eq!(log.durable_offset(), 0);
+    assert!(gate.syncs() >= 1);
 }
 
 #[test]

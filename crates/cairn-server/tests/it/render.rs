@@ -1,6 +1,6 @@
 //! Replies → bytes, in both dialects.
 
-use cairn_engine::Hit;
+use cairn_engine::{Error, Hit};
 use cairn_server::{
     Block, Dialect, Done, Dumped, Failure, Header, JobState, JobStatus, Reply, Section, Stores, render,
 };
@@ -177,4 +177,24 @@ fn dump_status() {
                  end_time: 0\r\npercent: 42\r\nbytes_written: 1000\r\nerror_message: \r\nEND\r\n";
     assert_eq!(documented, format!("OK STATUS\r\n{lines}"));
     assert_eq!(nvecd, format!("OK DUMP_STATUS\r\n{lines}"));
+}
+
+#[test]
+fn errors_of_the_engine_are_one_line() {
+    let window = "from 2025-01-18T12:00:00Z (LSN 0)".to_owned();
+    for (error, message) in [
+        (Error::ReadOnly("as of LSN 3".into()), "READONLY as of LSN 3: writes are refused"),
+        (
+            Error::ArchiveBehind("4 GiB of log wait for the archive".into()),
+            "writes are refused: 4 GiB of log wait for the archive",
+        ),
+        (
+            Error::OutOfWindow { what: "LSN 9 cannot be recovered".into(), window },
+            "LSN 9 cannot be recovered; recoverable: from 2025-01-18T12:00:00Z (LSN 0)",
+        ),
+    ] {
+        let (documented, nvecd) = in_each(&Reply::Failed(error.into()));
+        assert_eq!(documented, format!("(error) {message}\r\n"));
+        assert_eq!(nvecd, format!("ERROR {message}\r\n"));
+    }
 }

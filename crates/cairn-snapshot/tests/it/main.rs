@@ -19,6 +19,7 @@ mod fixtures;
 mod hostile;
 mod ids;
 mod listing;
+mod log_snapshots;
 mod names;
 mod nvec_files;
 mod nvec_foreign;

@@ -197,13 +197,15 @@ fn plan_delete(repo: &Path, snapshot: &str, output: Output) -> Result<()> {
     ])
 }
 
-fn with_bar<T>(what: &'static str, work: impl FnOnce(&Job<'_>) -> Result<T, Error>) -> Result<T> {
+/// Does work beside a bar that shows how far it is.
+pub fn with_bar<T>(what: &'static str, work: impl FnOnce(&Job<'_>) -> Result<T, Error>) -> Result<T> {
     let bar = Bar::new(what);
     let progress = |progress: Progress| bar.show(progress);
     Ok(work(&Job { progress: &progress, ..Job::default() })?)
 }
 
-fn milliseconds(since: Instant) -> Field {
+/// How long something took.
+pub fn milliseconds(since: Instant) -> Field {
     field("duration_ms", u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 

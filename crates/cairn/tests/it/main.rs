@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(clippy::disallowed_methods, reason = "a test looks at files from outside, and damages them")]
 
+mod archive;
 mod check;
 mod demo;
 mod durability;

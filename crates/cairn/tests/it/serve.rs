@@ -86,3 +86,49 @@ fn a_directory_that_may_not_be_written_exits_with_6() {
     assert_eq!(code(&output), 6, "{}", stderr(&output));
     assert!(stderr(&output).contains("/sys/cairn-data"), "{}", stderr(&output));
 }
+
+#[test]
+fn it_logs_how_it_was_recovered() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    server.send("VECSET a 1 0\nVECSET b 0 1\n");
+    server.kill();
+    let (_, log) = Server::start(&data).stop("TERM");
+    let opened = log.lines().find(|line| line.contains("opened")).unwrap();
+    for field in ["lsn=2", "replayed=2", "seconds=", "data="] {
+        assert!(opened.contains(field), "{field} is not in: {opened}");
+    }
+    assert!(!log.contains("not orderly"), "{log}");
+}
+
+#[test]
+fn what_may_be_lost_after_a_crash_is_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, config) = (dir.path().join("data"), dir.path().join("cairn.yaml"));
+    std::fs::write(&config, "wal:\n  sync_mode: async\n").unwrap();
+    let args = ["-c", config.to_str().unwrap()];
+    let server = Server::start_with(&data, &args, &[]);
+    server.send("VECSET a 1 0\n");
+    server.kill();
+    let (_, log) = Server::start_with(&data, &args, &[]).stop("TERM");
+    let lost = log.lines().find(|line| line.contains("the last stop was not orderly")).unwrap();
+    assert!(lost.contains("WARN") && lost.contains("after LSN 1"), "{lost}");
+    // After an orderly stop nothing can be lost.
+    let (_, log) = Server::start_with(&data, &args, &[]).stop("TERM");
+    assert!(!log.contains("not orderly"), "{log}");
+}
+
+#[test]
+fn a_contradiction_in_the_configuration_names_both_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("cairn.yaml");
+    std::fs::write(&config, "wal:\n  sync_mode: async\n  sync_on_write: true\n").unwrap();
+    let output = run(&["serve", "-c", config.to_str().unwrap()]);
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    assert!(
+        said.contains("cairn.yaml:2: wal.sync_mode: async contradicts wal.sync_on_write: true"),
+        "{said}"
+    );
+}
