@@ -1,7 +1,7 @@
 //! The command line: what can be asked.
 
 use crate::args_archive::{ArchiveArgs, RecoverArgs};
-use crate::args_history::{OpenArgs, StorageArgs, TimelineArgs, WalArgs};
+use crate::args_history::{OpenArgs, RepairArgs, StorageArgs, TimelineArgs, WalArgs};
 use crate::args_topic::TopicArgs;
 use crate::output::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -86,6 +86,8 @@ pub enum Command {
     Open(OpenArgs),
     /// Verifies every byte of a data directory and says what state it holds.
     Check(CheckArgs),
+    /// Saves the best state that a damaged data directory still holds.
+    Repair(RepairArgs),
     /// The main job end to end on real data.
     Demo(DemoArgs),
 }

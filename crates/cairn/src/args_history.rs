@@ -1,4 +1,4 @@
-//! The command line of the log and the past: `wal`, `storage wal`, `timeline`, `open`.
+//! The command line of the log and the past: `wal`, `storage wal`, `timeline`, `open`, `repair`.
 
 use crate::args::DATA;
 use clap::{Args, Subcommand};
@@ -31,6 +31,29 @@ const OPEN_EXAMPLES: &str = "Examples:
 A server may have the directory open meanwhile; nothing in it is touched. Without --exec it prints one line on
 stdout when it listens:
   ready tcp=ADDR data=DIR as_of=LSN";
+
+const REPAIR_EXAMPLES: &str = "Examples:
+  cairn repair cairn-data --dry-run    what is damaged, and what could be saved
+  cairn repair cairn-data --yes        saves it
+
+It saves the best state that the checkpoints and the readable part of the log give, as a new timeline. Nothing damaged is
+removed: it stays in its own timeline (cairn timeline list), until that is dropped. Exits with 3 when damage is found and
+nothing was done.";
+
+/// Of `repair`.
+#[derive(Debug, Args)]
+#[command(after_help = REPAIR_EXAMPLES)]
+pub struct RepairArgs {
+    /// The data directory, of a server that does not run.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Shows the plan, and changes nothing.
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Repairs without asking.
+    #[arg(long)]
+    pub yes: bool,
+}
 
 /// Which database: a data directory that no server has open, or a running server's.
 #[derive(Debug, Clone, Args)]

@@ -43,7 +43,7 @@ impl Failure {
                 "stop that process first, or ask the running server: cairn exec CHECK, cairn snapshot … --addr HOST:PORT"
             }
             ErrorKind::Corrupt => {
-                "nothing was changed; restore a snapshot beside it: cairn snapshot restore ID --repo DIR --data NEWDIR"
+                "nothing was changed; restore a snapshot beside it (cairn snapshot restore ID --repo DIR --data NEWDIR), or see what can be saved: cairn repair DIR --dry-run"
             }
             ErrorKind::NoSpace => "free space on that file system, then run the same command again",
             ErrorKind::Permission => "run as the user that owns these files, or change their owner",

@@ -17,6 +17,7 @@ mod open;
 mod output;
 mod progress;
 mod recover;
+mod repair;
 mod serve;
 mod session;
 mod snapshot;
@@ -63,6 +64,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Timeline(args) => timeline::run(&args.command, output),
         Command::Topic(args) => topic::run(&args.command, output),
+        Command::Repair(args) => repair::run(&args, output),
         Command::Recover(args) => recover::run(&args, output),
         Command::Archive(args) => archive::run(&args, output),
         Command::Open(args) => open::run(&args, cli.format),

@@ -10,6 +10,7 @@ mod exec;
 mod help;
 mod locked;
 mod open;
+mod repair;
 mod run;
 mod serve;
 mod snapshot;
