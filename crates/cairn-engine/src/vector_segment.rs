@@ -10,7 +10,7 @@ const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 128;
 const ALIGN: usize = 64;
 /// Bytes of vectors in a segment, about, unless configured.
-pub(crate) const SEGMENT_BYTES: u32 = 4 << 20;
+pub(crate) const SEGMENT_BYTES: u32 = 2 << 20;
 /// The most rows of a segment, so that its dead rows fit a page.
 pub(crate) const ROWS_MAX: u32 = 65_536;
 
