@@ -6,8 +6,10 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Files and directories of the operating system.
 ///
@@ -110,17 +112,31 @@ struct RealFile {
     file: fs::File,
     /// Held from finding the end to having written there.
     end: Mutex<()>,
+    /// The same file, opened once more by the first append: the system finds its end, which saves a call for each append.
+    /// `None` where it cannot be opened so.
+    appender: OnceLock<Option<fs::File>>,
 }
 
 impl RealFile {
     fn new(path: &Path, file: fs::File) -> Self {
-        Self { path: path.to_owned(), file, end: Mutex::new(()) }
+        Self { path: path.to_owned(), file, end: Mutex::new(()), appender: OnceLock::new() }
     }
 
     fn length(&self, op: &'static str) -> Result<u64> {
         let metadata = self.file.metadata().map_err(|e| Error::io(op, &self.path, e))?;
         Ok(metadata.len())
     }
+}
+
+/// The same file again, whatever its name is by now, so that every write goes to its end. Where the system has no such names,
+/// `None`.
+fn reopen_to_append(file: &fs::File) -> Option<fs::File> {
+    // What was opened for reading stays so.
+    if !rustix::fs::fcntl_getfl(file).ok()?.intersects(OFlags::RDWR | OFlags::WRONLY) {
+        return None;
+    }
+    let same = format!("/proc/self/fd/{}", file.as_raw_fd());
+    OpenOptions::new().append(true).open(same).ok()
 }
 
 impl File for RealFile {
@@ -138,8 +154,11 @@ impl File for RealFile {
 
     fn append(&self, bytes: &[u8]) -> Result<()> {
         let _end = self.end.lock();
-        let end = self.length("append to")?;
-        self.file.write_all_at(bytes, end).map_err(|e| Error::io("append to", &self.path, e))
+        let failed = |e| Error::io("append to", &self.path, e);
+        match self.appender.get_or_init(|| reopen_to_append(&self.file)) {
+            Some(file) => (&*file).write_all(bytes).map_err(failed),
+            None => self.file.write_all_at(bytes, self.length("append to")?).map_err(failed),
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
