@@ -121,8 +121,7 @@ fn synced_by(dir: &Path, appenders: usize) -> Result<f64> {
             .map(|_| {
                 scope.spawn(|| -> Result<()> {
                     while started.elapsed() < SYNCED_FOR {
-                        let offsets = log.append(&[entry(0)])?;
-                        log.commit(offsets.start)?;
+                        log.append_durably(&[entry(0)])?;
                         done.fetch_add(1, Ordering::Relaxed);
                     }
                     Ok(())

@@ -24,6 +24,7 @@ mod commit;
 mod compacted;
 mod config;
 mod error;
+mod group;
 mod id;
 mod index;
 mod inspect;

@@ -2,6 +2,7 @@
 
 use crate::append::Appender;
 use crate::commit::Commit;
+use crate::group::Group;
 use crate::inspect::{self, Inspection};
 use crate::reader::{self, Part, Reader};
 use crate::recovery::{Plan, Recovered};
@@ -69,6 +70,7 @@ pub struct Log {
     pub(crate) appender: Mutex<Appender>,
     pub(crate) published: Mutex<Published>,
     pub(crate) commit: Commit,
+    pub(crate) group: Group,
     /// Held while segments are removed or replaced.
     pub(crate) removing: Mutex<()>,
     /// Held by the compaction at work.
@@ -90,6 +92,7 @@ impl Log {
             appender: Mutex::new(Appender::new(newest, Arc::clone(&file))),
             published: Mutex::new(Published { segments: segments.into(), end, crc, file }),
             commit: Commit::new(end.next_offset),
+            group: Group::default(),
             removing: Mutex::new(()),
             compacting: Mutex::new(()),
         };

@@ -169,6 +169,11 @@ impl EngineBackend {
         self.clock.now_us()
     }
 
+    /// Whether the repository holds a whole snapshot, as far as is known.
+    pub(crate) fn has_snapshot(&self) -> bool {
+        self.newest.lock().is_some()
+    }
+
     /// Remembers which snapshot is the newest.
     pub(crate) fn set_newest(&self, id: Option<String>) {
         *self.newest.lock() = id;

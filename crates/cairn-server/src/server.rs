@@ -71,6 +71,11 @@ impl Server {
         let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
         if archived {
             let (engine, storage) = shipped;
+            if !backend.has_snapshot() {
+                tracing::warn!(
+                    "the archive begins at a snapshot, and there is none yet: SNAPSHOT CREATE takes one"
+                );
+            }
             let (repository, interval) = (config.snapshot.repository_dir(), config.archive.interval);
             let archiver = Archiver::start(repository, interval, engine, storage);
             let failed =

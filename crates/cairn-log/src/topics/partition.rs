@@ -55,11 +55,10 @@ impl Partition {
 
     /// Appends a batch, all or nothing; in mode fsync it is durable afterwards.
     pub fn append(&self, batch: &[Entry<'_>]) -> Result<Range<u64>> {
-        let offsets = self.log.append(batch)?;
-        if self.sync == SyncMode::Fsync && !offsets.is_empty() {
-            self.log.commit(offsets.end - 1)?;
+        match self.sync {
+            SyncMode::Fsync => self.log.append_durably(batch),
+            SyncMode::Periodic { .. } | SyncMode::Async => self.log.append(batch),
         }
-        Ok(offsets)
     }
 
     /// The offset after the last record that was acknowledged.

@@ -11,6 +11,7 @@ mod damage;
 mod faults;
 mod fixtures;
 mod gate;
+mod group;
 mod identity;
 mod indexes;
 mod inspect;
