@@ -81,7 +81,7 @@ pub use history::{History, Point, Role, Window};
 pub use image::{Image, ImageFile};
 pub use manifest::FileRef;
 pub use metadata::{Metadata, Value};
-pub use recover::{Branch, history, latest};
+pub use recover::{Branch, history};
 pub use repair::{RepairPlan, Repaired, plan_repair};
 pub use replay::Lost;
 pub use search::{Hit, Hits, Near, Similar, Using};

@@ -13,7 +13,7 @@ use crate::target::Target;
 use crate::timeline::{Timeline, read_database};
 use crate::view::View;
 use cairn_disk::Storage;
-use cairn_log::{Lsn, TimelineId};
+use cairn_log::TimelineId;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -138,12 +138,6 @@ fn read_past(
             result => return result,
         }
     }
-}
-
-/// Where a database stands without opening it for writing: its last record.
-pub fn latest(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Lsn> {
-    let history = history(storage, dir)?;
-    history.live().map(|live| live.to.lsn).ok_or(Error::Bug("no live timeline".to_owned()))
 }
 
 /// Which points of the past a data directory can bring back. Changes nothing and takes no lock.
