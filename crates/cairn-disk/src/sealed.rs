@@ -1,6 +1,7 @@
 //! Sealed files: a magic, a version, and a checksum that covers every byte (docs/format.md, "Rules for all files").
 
 use crate::{Error, Result, Storage, atomic_replace, crc32c, read_file};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// The longest sealed text file that is read, in bytes.
@@ -73,6 +74,16 @@ pub fn seal(bytes: &mut Vec<u8>) {
 /// Checks a sealed binary file: the magic at 0, the version at 8, the checksum at the end. Returns the bytes without
 /// the checksum. `path` is for the error.
 pub fn check<'a>(path: &Path, bytes: &'a [u8], magic: &[u8; 8], version: u32) -> Result<&'a [u8]> {
+    check_versions(path, bytes, magic, version..=version)
+}
+
+/// As [`check`], for a format of which several versions are read.
+pub fn check_versions<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+    magic: &[u8; 8],
+    versions: RangeInclusive<u32>,
+) -> Result<&'a [u8]> {
     let short = || {
         let expected = format!("at least {} bytes", BINARY_HEAD_BYTES + CRC_BYTES);
         corrupt(path, "size mismatch", expected, format!("{} bytes", bytes.len()))
@@ -83,8 +94,10 @@ pub fn check<'a>(path: &Path, bytes: &'a [u8], magic: &[u8; 8], version: u32) ->
     }
     let actual = bytes.get(8..).and_then(|b| b.first_chunk()).map(|b| u32::from_le_bytes(*b));
     match actual {
-        Some(v) if v == version => {}
-        Some(actual) => return Err(Error::Version { path: path.to_owned(), expected: version, actual }),
+        Some(v) if versions.contains(&v) => {}
+        Some(actual) => {
+            return Err(Error::Version { path: path.to_owned(), expected: *versions.end(), actual });
+        }
         None => return Err(short()),
     }
     let (body, stored) = bytes.split_last_chunk::<CRC_BYTES>().ok_or_else(short)?;

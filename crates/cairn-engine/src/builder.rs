@@ -5,14 +5,21 @@ use crate::decide::check_vector;
 use crate::dedup::{Entry, Remembered};
 use crate::error::{Error, Result};
 use crate::event::{EventOp, RingEvent};
-use crate::image::Image;
 use crate::metadata::Metadata;
+use crate::mutation::DEFAULT_COLLECTION;
 use crate::settings::{Limits, Settings};
+use crate::spec::CollectionSpec;
+use crate::state::{DEFAULT_NAME, State, check_name};
 use crate::view::{Position, View};
+use std::collections::BTreeMap;
 
 /// Builds a state; every part is checked, since it comes from outside.
 pub struct StateBuilder {
+    /// The collection that is being filled.
     state: Collection,
+    name: String,
+    finished: Vec<(String, Collection)>,
+    aliases: BTreeMap<String, String>,
     limits: Limits,
 }
 
@@ -27,7 +34,34 @@ impl StateBuilder {
     pub fn new(settings: Settings) -> Result<StateBuilder> {
         let limits = Limits { id_bytes: usize::from(u16::MAX), ..Limits::default() };
         settings.validate(limits.dimension)?;
-        Ok(StateBuilder { state: Collection::new(settings), limits })
+        Ok(StateBuilder {
+            state: Collection::new(settings),
+            name: DEFAULT_NAME.to_owned(),
+            finished: Vec::new(),
+            aliases: BTreeMap::new(),
+            limits,
+        })
+    }
+
+    /// Ends the collection that was being filled, `default` at first, and begins the next one.
+    pub fn begin_collection(&mut self, name: &str, settings: Settings, spec: CollectionSpec) -> Result<()> {
+        check_name(name)?;
+        let taken = self.name == name || self.finished.iter().any(|(other, _)| other == name);
+        if taken {
+            return Err(Error::Input(format!("a collection stands twice: {name}")));
+        }
+        settings.validate(self.limits.dimension)?;
+        spec.validate()?;
+        let mut next = Collection::new(settings);
+        next.configure(spec);
+        let name = std::mem::replace(&mut self.name, name.to_owned());
+        self.finished.push((name, std::mem::replace(&mut self.state, next)));
+        Ok(())
+    }
+
+    /// Makes an alias mean a collection, which may come later.
+    pub fn set_alias(&mut self, alias: &str, collection: &str) {
+        self.aliases.insert(alias.to_owned(), collection.to_owned());
     }
 
     fn name(&self, name: &str) -> Result<()> {
@@ -124,12 +158,18 @@ impl StateBuilder {
     }
 
     /// The state as a View, standing where `position` says.
-    pub fn finish(self, position: Position) -> View {
-        View { position, state: self.state.view() }
-    }
-
-    /// The state as files.
-    pub fn into_image(self, position: Position) -> Image {
-        self.finish(position).into_image()
+    pub fn finish(mut self, position: Position) -> Result<View> {
+        self.finished.push((self.name, self.state));
+        let mut state = State::default();
+        let mut next = DEFAULT_COLLECTION;
+        for (name, collection) in self.finished {
+            state.put(next, name, collection);
+            next += 1;
+        }
+        let number = |name: String| state.find(&name).ok_or(Error::Decode("an alias of no collection"));
+        let aliases = self.aliases.into_iter().map(|(alias, name)| Ok((alias, number(name)?)));
+        let aliases = aliases.collect::<Result<BTreeMap<_, _>>>()?;
+        state.rebuild(aliases, next)?;
+        Ok(View { position, state: state.view() })
     }
 }

@@ -1,12 +1,13 @@
 //! Checking a data directory: every byte of what it would be opened from, changing nothing.
 
-use crate::collection::{Collection, Counts};
+use crate::collection::Counts;
 use crate::error::{Error, Result};
 use crate::kept;
 use crate::layout::{DataDir, TimelineDir};
 use crate::loaded;
 use crate::manifest::Manifest;
 use crate::replay::{Until, apply_all, gap, log_config};
+use crate::state::State;
 use crate::timeline::{Timeline, read_began, read_current, read_database, read_ended};
 use crate::view::{Position, View};
 use crate::wal_settings::WalSettings;
@@ -68,11 +69,11 @@ pub fn view_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<(View, CheckRe
     check_past(storage, &data, id)?;
     let loaded = loaded::load(&**storage, &timeline_dir)?;
     let checkpoint_lsn = loaded.position.lsn;
-    let mut state = loaded.collection;
+    let mut state = loaded.state;
     let (replayed, torn_bytes, last_us) =
         check_log(storage, &timeline_dir, &timeline, checkpoint_lsn, &mut state)?;
     let lsn = Lsn(checkpoint_lsn.0 + replayed);
-    let counts = state.counts;
+    let counts = state.counts();
     let time_us = loaded.position.time_us.max(last_us);
     let position = Position { database, timeline: id, lsn, time_us };
     let view = View { position, state: state.view() };
@@ -126,7 +127,7 @@ fn check_log(
     dir: &TimelineDir,
     timeline: &Timeline,
     from: Lsn,
-    state: &mut Collection,
+    state: &mut State,
 ) -> Result<(u64, u64, i64)> {
     let Some(wal) = timeline.wal_dir(dir) else { return Ok((0, 0, i64::MIN)) };
     let config = log_config(&wal, timeline, 64 << 20, i64::MIN);

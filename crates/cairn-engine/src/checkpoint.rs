@@ -7,6 +7,7 @@ use crate::kept::KeptCheckpoint;
 use crate::layout::{TimelineDir, pages_name, segment_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file;
+use crate::state::State;
 use crate::tree::{Page, PageRef, Tree};
 use crate::view::View;
 use cairn_disk::{Storage, atomic_replace, write_new};
@@ -15,8 +16,11 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// A page by table and number.
-pub(crate) type PageId = (u16, u32);
+/// A page by collection, table and number.
+pub(crate) type PageId = (u32, u16, u32);
+
+/// A vector segment by collection and number.
+pub(crate) type SegmentId = (u32, u32);
 
 /// Which files hold the state of the last checkpoint: what the next one may leave as it is.
 #[derive(Default, Clone)]
@@ -25,8 +29,8 @@ pub(crate) struct Stored {
     pub page_files: BTreeMap<u64, PageFile>,
     /// In which page file each page's newest image, or the note that it is gone, stands.
     pub homes: HashMap<PageId, Home>,
-    /// Segment files by segment number.
-    pub segments: BTreeMap<u32, FileRef>,
+    /// Files of vector segments.
+    pub segments: BTreeMap<SegmentId, FileRef>,
     pub next_page_file: u64,
 }
 
@@ -71,7 +75,19 @@ impl Stored {
     /// The names of the files.
     pub fn names(&self) -> HashSet<String> {
         let pages = self.page_files.keys().map(|number| pages_name(*number));
-        pages.chain(self.segments.keys().map(|number| segment_name(*number))).collect()
+        pages.chain(self.segments.keys().map(|id| segment_name(*id))).collect()
+    }
+
+    /// Forgets the pages of collections that are gone.
+    fn retain_collections(&mut self, is_there: impl Fn(u32) -> bool) {
+        let Stored { page_files, homes, .. } = self;
+        homes.retain(|(collection, ..), home| {
+            let keep = is_there(*collection);
+            if !keep && let Some(file) = page_files.get_mut(&home.file) {
+                file.live -= 1;
+            }
+            keep
+        });
     }
 
     /// Lets files go in which nothing is live. In the oldest file, a page that is gone hides nothing any more.
@@ -158,42 +174,66 @@ impl CheckpointJob {
     }
 
     fn write_segments(&self, stored: &mut Stored, report: &mut CheckpointReport) -> Result<()> {
-        let segments = &self.view.state.vectors.segments;
-        stored.segments.retain(|number, _| segments.iter().any(|s| s.number == *number));
-        for segment in segments.iter() {
-            if let Entry::Vacant(vacant) = stored.segments.entry(segment.number) {
-                let file = self.put(ImageFile::segment(Arc::clone(segment)))?;
-                report.bytes += file.bytes;
-                report.segments += 1;
-                vacant.insert(file);
+        let all = || self.view.state.collections.iter().filter(|collection| !collection.spec.volatile);
+        let wanted: HashSet<SegmentId> =
+            all().flat_map(|c| c.vectors.segments.iter().map(|segment| (c.number, segment.number))).collect();
+        stored.segments.retain(|id, _| wanted.contains(id));
+        for collection in all() {
+            for segment in collection.vectors.segments.iter() {
+                let id = (collection.number, segment.number);
+                if let Entry::Vacant(vacant) = stored.segments.entry(id) {
+                    let file = self.put(ImageFile::segment(collection.number, Arc::clone(segment)))?;
+                    report.bytes += file.bytes;
+                    report.segments += 1;
+                    vacant.insert(file);
+                }
             }
         }
         Ok(())
     }
 
     fn write_pages(&self, stored: &mut Stored, report: &mut CheckpointReport) -> Result<()> {
+        let all = &self.view.state.collections;
+        let kept = |number| all.iter().any(|c| c.number == number && !c.spec.volatile);
+        stored.retain_collections(kept);
         let mut wanted = self.dirty.clone();
         wanted.extend(stored.worth_moving());
-        let mut pages = Pages { wanted: &wanted, refs: Vec::new() };
-        for_each_tree(&self.view.state, &mut pages);
+        for collection in all.iter().filter(|collection| !collection.spec.volatile) {
+            let number = collection.number;
+            let mut pages = Pages { collection: number, wanted: &wanted, refs: Vec::new() };
+            for_each_tree(collection, &mut pages);
+            self.write_pages_of(number, pages.refs, stored, report)?;
+        }
+        stored.drop_dead_files();
+        Ok(())
+    }
+
+    fn write_pages_of(
+        &self,
+        collection: u32,
+        mut refs: Vec<PageRef>,
+        stored: &mut Stored,
+        report: &mut CheckpointReport,
+    ) -> Result<()> {
         // A page that came and went since the last checkpoint was never stored.
-        let stored_once =
-            |page: &PageRef| page.page.is_some() || stored.homes.contains_key(&(page.table, page.number));
-        let refs: Vec<PageRef> = pages.refs.into_iter().filter(stored_once).collect();
-        report.pages = refs.len();
+        refs.retain(|page| {
+            page.page.is_some() || stored.homes.contains_key(&(collection, page.table, page.number))
+        });
+        report.pages += refs.len();
         for content in page_file::split(refs) {
             let number = stored.next_page_file;
             stored.next_page_file += 1;
-            let homes: Vec<(PageId, bool)> =
-                content.iter().map(|page| ((page.table, page.number), page.page.is_none())).collect();
-            let file = self.put(ImageFile::pages(number, content))?;
+            let homes: Vec<(PageId, bool)> = content
+                .iter()
+                .map(|page| ((collection, page.table, page.number), page.page.is_none()))
+                .collect();
+            let file = self.put(ImageFile::pages(collection, number, content))?;
             report.bytes += file.bytes;
             stored.page_files.insert(number, PageFile { file, pages: homes.len(), live: 0 });
             for (page, gone) in homes {
                 stored.set_home(page, Home { file: number, gone });
             }
         }
-        stored.drop_dead_files();
         Ok(())
     }
 
@@ -211,30 +251,42 @@ impl CheckpointJob {
 }
 
 struct Pages<'a> {
+    collection: u32,
     wanted: &'a BTreeSet<PageId>,
     refs: Vec<PageRef>,
 }
 
 impl TreeVisitor for Pages<'_> {
     fn visit<P: Page>(&mut self, tree: &Tree<P>) {
-        let table = self.wanted.range((P::TABLE, 0)..=(P::TABLE, u32::MAX));
-        self.refs.extend(table.map(|&(_, number)| tree.page_ref(number)));
+        let of = |number| (self.collection, P::TABLE, number);
+        let table = self.wanted.range(of(0)..=of(u32::MAX));
+        self.refs.extend(table.map(|&(.., number)| tree.page_ref(number)));
     }
 }
 
 /// Every page written since this was last called.
-pub(crate) fn take_dirty(state: &mut Collection) -> BTreeSet<PageId> {
+pub(crate) fn take_dirty(state: &State) -> BTreeSet<PageId> {
     let mut dirty = BTreeSet::new();
-    state.for_each_tree_mut(&mut |table, tree| dirty.extend(tree.take().into_iter().map(|n| (table, n))));
+    for (collection, slot) in state.iter() {
+        slot.collection.write().for_each_tree_mut(&mut |table, tree| {
+            dirty.extend(tree.take().into_iter().map(|number| (collection, table, number)));
+        });
+    }
     dirty
 }
 
 /// Puts back what a failed checkpoint did not write.
-pub(crate) fn mark_dirty(state: &mut Collection, dirty: &BTreeSet<PageId>) {
-    state.for_each_tree_mut(&mut |table, tree| {
-        let numbers: Vec<u32> = dirty.range((table, 0)..=(table, u32::MAX)).map(|&(_, n)| n).collect();
-        tree.mark(&numbers);
-    });
+pub(crate) fn mark_dirty(state: &State, dirty: &BTreeSet<PageId>) {
+    if dirty.is_empty() {
+        return;
+    }
+    for (collection, slot) in state.iter() {
+        slot.collection.write().for_each_tree_mut(&mut |table, tree| {
+            let pages = dirty.range((collection, table, 0)..=(collection, table, u32::MAX));
+            let numbers: Vec<u32> = pages.map(|&(.., number)| number).collect();
+            tree.mark(&numbers);
+        });
+    }
 }
 
 /// A tree's dirty pages, whatever its pages are.

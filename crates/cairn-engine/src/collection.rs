@@ -4,12 +4,13 @@ use crate::dedup::{Dedup, Entry, Key, Remembered};
 use crate::error::{Error, Result};
 use crate::event::{EventOp, RingEvent};
 use crate::metadata_pages::MetadataTable;
-use crate::mutation::Mutation;
+use crate::mutation::Change;
 use crate::names::{Contexts, Items, Names};
 use crate::neighbours::Neighbours;
 use crate::places::Places;
 use crate::rings::Rings;
 use crate::settings::Settings;
+use crate::spec::CollectionSpec;
 use crate::vectors::Vectors;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ pub struct Counts {
 /// The mutable state of one collection. Only the sequencer changes it.
 pub(crate) struct Collection {
     pub settings: Settings,
+    pub spec: CollectionSpec,
     pub items: Names<Items>,
     pub contexts: Names<Contexts>,
     pub places: Places,
@@ -59,6 +61,7 @@ impl Collection {
         let vectors = Vectors { dimension: settings.dimension, ..Vectors::default() };
         Collection {
             settings,
+            spec: CollectionSpec::default(),
             items: Names::default(),
             contexts: Names::default(),
             places: Places::default(),
@@ -72,35 +75,60 @@ impl Collection {
         }
     }
 
-    /// Applies a mutation. Fails only on what no sequencer would have logged, changing nothing.
-    pub fn apply(&mut self, mutation: Mutation) -> Result<()> {
-        match mutation {
-            Mutation::VectorSet { id, vector } => self.set_vector(&id, &vector),
-            Mutation::MetadataSet { id, metadata } => {
+    /// Applies a change of what is in it. Fails only on what no sequencer would have logged, changing nothing.
+    pub fn apply(&mut self, change: Change) -> Result<()> {
+        match change {
+            Change::VectorSet { id, vector } => self.set_vector(&id, &vector),
+            Change::MetadataSet { id, metadata } => {
                 let item = self.items.find(&id).ok_or(Error::Decode("metadata of an unknown item"))?;
                 self.counts.metadata += u64::from(self.metadata.set(item, metadata));
                 Ok(())
             }
-            Mutation::Event { context, id, op, score, time_s } => {
+            Change::Event { context, id, op, score, time_s } => {
                 self.event(&context, &id, op, score, time_s);
                 Ok(())
             }
-            Mutation::Decay { factor } if factor > 0.0 && factor <= 1.0 => {
+            Change::Decay { factor } if factor > 0.0 && factor <= 1.0 => {
                 self.neighbours.decay(factor);
                 Ok(())
             }
-            Mutation::Decay { .. } => Err(Error::Decode("a decay factor outside (0, 1]")),
-            Mutation::Prune { first, count } => {
+            Change::Decay { .. } => Err(Error::Decode("a decay factor outside (0, 1]")),
+            Change::Prune { first, count } => {
                 self.prune(first, count);
                 Ok(())
             }
-            Mutation::Settings(settings) => self.set_settings(settings),
-            Mutation::VectorElided { id, dimension } => {
+            Change::Settings(settings) => self.set_settings(settings),
+            Change::VectorElided { id, dimension } => {
                 self.fix_dimension(dimension)?;
                 self.intern_item(&id);
                 Ok(())
             }
+            Change::VectorDelete { id } => self.delete(&id),
+            Change::Configure(spec) => {
+                self.configure(spec);
+                Ok(())
+            }
+            Change::Create { .. }
+            | Change::Drop
+            | Change::Rename { .. }
+            | Change::AliasSet { .. }
+            | Change::AliasDrop { .. } => Err(Error::Decode("a change of the collections, not of one")),
         }
+    }
+
+    /// Takes a spec over: what is stored stays, and moves when the background gets to it.
+    pub fn configure(&mut self, spec: CollectionSpec) {
+        self.spec = spec;
+    }
+
+    /// Takes an item's vector and metadata away. Events and what they imply stay.
+    fn delete(&mut self, id: &str) -> Result<()> {
+        let item = self.items.find(id).filter(|&item| self.places.get(item).is_some());
+        let item = item.ok_or(Error::Decode("a delete of a vector that is not there"))?;
+        self.vectors.delete(&mut self.places, item);
+        self.counts.vectors -= 1;
+        self.counts.metadata -= u64::from(self.metadata.remove(item));
+        Ok(())
     }
 
     /// Sets an item's vector; the first fixes the dimension.

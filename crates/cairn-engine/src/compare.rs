@@ -1,8 +1,9 @@
 //! `Comparison`: how two states differ, item by item.
 
 use crate::collection::Counts;
-use crate::view::{Position, View};
-use std::collections::HashMap;
+use crate::state::DEFAULT_NAME;
+use crate::view::{CollectionView, Position, View};
+use std::collections::{BTreeSet, HashMap};
 
 /// How many ids each list of a comparison names at most.
 const NAMED_MAX: usize = 100;
@@ -43,22 +44,54 @@ pub struct Differences {
     pub named: Vec<String>,
 }
 
-/// Compares two states. Costs a pass over both, and a table of the second's ids.
+/// Compares two states, all collections. Costs a pass over both, and a table of the second's ids. In the lists of names,
+/// what is not in `default` stands as `collection/id`.
 pub fn compare(ours: &View, theirs: &View) -> Comparison {
-    let bits = |vector: &[f32]| vector.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
-    Comparison {
+    let mut found = Comparison {
         ours: ours.position(),
         theirs: theirs.position(),
         our_counts: ours.counts(),
         their_counts: theirs.counts(),
         equal: ours.state_hash() == theirs.state_hash(),
-        vectors: differences(
-            ours.vectors().map(|(id, v)| (id, bits(v))),
-            theirs.vectors().map(|(id, v)| (id, bits(v))),
-        ),
-        metadata: differences(ours.metadata(), theirs.metadata()),
-        contexts: differences(ours.contexts(), theirs.contexts()),
-        neighbours: differences(ours.neighbours().map(sorted), theirs.neighbours().map(sorted)),
+        vectors: Differences::default(),
+        metadata: Differences::default(),
+        contexts: Differences::default(),
+        neighbours: Differences::default(),
+    };
+    let names = |view: &View| view.collections().iter().map(|c| c.name().to_owned()).collect::<BTreeSet<_>>();
+    for name in names(ours).union(&names(theirs)) {
+        let of = |view: &View| view.collections().iter().find(|c| c.name() == name).cloned();
+        found.add(name, of(ours).as_ref(), of(theirs).as_ref());
+    }
+    found
+}
+
+impl Comparison {
+    /// Compares one collection, which one of the two may lack.
+    fn add(&mut self, name: &str, ours: Option<&CollectionView>, theirs: Option<&CollectionView>) {
+        let bits = |vector: &[f32]| vector.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
+        let prefix = if name == DEFAULT_NAME { String::new() } else { format!("{name}/") };
+        let (ours, theirs) = (|| ours.into_iter(), || theirs.into_iter());
+        self.vectors.add(
+            &prefix,
+            ours().flat_map(CollectionView::vectors).map(|(id, v)| (id, bits(v))),
+            theirs().flat_map(CollectionView::vectors).map(|(id, v)| (id, bits(v))),
+        );
+        self.metadata.add(
+            &prefix,
+            ours().flat_map(CollectionView::metadata),
+            theirs().flat_map(CollectionView::metadata),
+        );
+        self.contexts.add(
+            &prefix,
+            ours().flat_map(CollectionView::contexts),
+            theirs().flat_map(CollectionView::contexts),
+        );
+        self.neighbours.add(
+            &prefix,
+            ours().flat_map(CollectionView::neighbours).map(sorted),
+            theirs().flat_map(CollectionView::neighbours).map(sorted),
+        );
     }
 }
 
@@ -67,32 +100,32 @@ fn sorted<'a>((id, mut list): (&'a str, Vec<(&'a str, f64)>)) -> (&'a str, Vec<(
     (id, list.into_iter().map(|(id, score)| (id, score.to_bits())).collect())
 }
 
-fn differences<'a, T: PartialEq>(
-    ours: impl Iterator<Item = (&'a str, T)>,
-    theirs: impl Iterator<Item = (&'a str, T)>,
-) -> Differences {
-    let mut rest: HashMap<&str, T> = theirs.collect();
-    let mut found = Differences::default();
-    for (id, value) in ours {
-        match rest.remove(id) {
-            None => found.only_ours += 1,
-            Some(other) if other != value => found.changed += 1,
-            Some(_) => continue,
-        }
-        found.name(id);
-    }
-    found.only_theirs = rest.len() as u64;
-    let mut left: Vec<&str> = rest.into_keys().collect();
-    left.sort_unstable();
-    left.into_iter().for_each(|id| found.name(id));
-    found.named.sort_unstable();
-    found
-}
-
 impl Differences {
-    fn name(&mut self, id: &str) {
+    fn add<'a, T: PartialEq>(
+        &mut self,
+        prefix: &str,
+        ours: impl Iterator<Item = (&'a str, T)>,
+        theirs: impl Iterator<Item = (&'a str, T)>,
+    ) {
+        let mut rest: HashMap<&str, T> = theirs.collect();
+        for (id, value) in ours {
+            match rest.remove(id) {
+                None => self.only_ours += 1,
+                Some(other) if other != value => self.changed += 1,
+                Some(_) => continue,
+            }
+            self.name(prefix, id);
+        }
+        self.only_theirs += rest.len() as u64;
+        let mut left: Vec<&str> = rest.into_keys().collect();
+        left.sort_unstable();
+        left.into_iter().for_each(|id| self.name(prefix, id));
+        self.named.sort_unstable();
+    }
+
+    fn name(&mut self, prefix: &str, id: &str) {
         if self.named.len() < NAMED_MAX {
-            self.named.push(id.to_owned());
+            self.named.push(format!("{prefix}{id}"));
         }
     }
 }

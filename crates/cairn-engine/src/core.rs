@@ -1,49 +1,35 @@
 //! The core: the sequencer's synchronous state machine. Threads are a shell around it, so it runs on `SimDisk` too.
 
 use crate::backlog::Backlog;
+use crate::change::CollectionChange;
 use crate::checkpoint::{CheckpointDone, CheckpointJob, CheckpointReport, Stored, mark_dirty, take_dirty};
 use crate::collection::Collection;
-use crate::decide::Decider;
+use crate::decide::Deciders;
 use crate::error::{Error, Result};
 use crate::kept::{Keep, KeptCheckpoint, KeptCheckpoints};
 use crate::layout::TimelineDir;
+use crate::live::Live;
 use crate::loaded;
-use crate::mutation::Mutation;
+use crate::mutation::{Change, DEFAULT_COLLECTION, Mutation};
 use crate::replay::{self, Lost, Until};
 use crate::settings::{Options, Settings};
+use crate::state::State;
 use crate::timeline::Timeline;
 use crate::view::{Position, View};
 use crate::wal_settings::WalSettings;
-use crate::write::Write;
+use crate::write::Request;
 use cairn_disk::Storage;
 use cairn_log::{Entry, Log, Lsn, SyncMode};
 use parking_lot::RwLock;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Mutations applied under one lock, so that readers wait a moment at most.
-const APPLY_AT_ONCE: usize = 64;
+const APPLY_AT_ONCE: u64 = 64;
 /// Items whose lists one timer tick prunes.
 const PRUNE_AT_ONCE: u32 = 4_096;
-
-/// The state that readers share with the sequencer.
-pub(crate) struct Live {
-    pub collection: RwLock<Collection>,
-    lsn: AtomicU64,
-    pub timeline: Timeline,
-    /// The write-ahead log; `None`: this timeline has none, or is only read.
-    pub log: Option<Arc<Log>>,
-    /// Every record up to this LSN is in the archive; what is later may not be dropped while one is kept.
-    pub archived: AtomicU64,
-}
-
-impl Live {
-    /// The last record applied.
-    pub fn lsn(&self) -> Lsn {
-        Lsn(self.lsn.load(Ordering::Acquire))
-    }
-}
 
 /// Which settings an opened timeline has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +81,8 @@ pub struct Core {
     failed: Option<String>,
     read_only: Option<String>,
     pending: Vec<Mutation>,
-    prune_next: u32,
+    /// Where pruning goes on, by collection.
+    prune_next: BTreeMap<u32, u32>,
 }
 
 impl std::fmt::Debug for Core {
@@ -121,8 +108,8 @@ impl Core {
             KeptCheckpoint { lsn: from, time_us: loaded.position.time_us, files: loaded.stored.names() };
         let kept = KeptCheckpoints::read(&*storage, &dir, newest)?;
         kept.remove_others(&*storage, &dir)?;
-        let mut collection = loaded.collection;
-        collection.vectors.segment_bytes = options.vector_segment_bytes;
+        let mut state = loaded.state;
+        state.set_segment_bytes(options.vector_segment_bytes);
         let started_us = options.clock.now_us();
         let (mut lsn, mut last_us, mut replayed_bytes, mut cut_bytes) = (from, loaded.position.time_us, 0, 0);
         let mut log = None;
@@ -130,8 +117,7 @@ impl Core {
             let config = replay::log_config(&wal_dir, &timeline, wal.segment_bytes, last_us);
             let (opened, recovered) = Log::open(Arc::clone(&storage), config)?;
             let progress = options.progress.clone();
-            let done =
-                replay::replay(&opened, &wal_dir, from, Until::End, &mut collection, progress.as_deref())?;
+            let done = replay::replay(&opened, &wal_dir, from, Until::End, &mut state, progress.as_deref())?;
             lsn = Lsn(from.0 + done.records);
             last_us = last_us.max(done.last_us);
             replayed_bytes = done.bytes;
@@ -152,7 +138,7 @@ impl Core {
             lost: Lost::after(unclean, &wal, lsn, last_us),
         };
         let live = Live {
-            collection: RwLock::new(collection),
+            state: RwLock::new(state),
             lsn: AtomicU64::new(lsn.0),
             timeline,
             log,
@@ -174,7 +160,7 @@ impl Core {
             failed: None,
             read_only: None,
             pending: Vec::new(),
-            prune_next: 0,
+            prune_next: BTreeMap::new(),
         };
         if adopt == Adopt::Configured {
             core.adopt_settings()?;
@@ -188,12 +174,12 @@ impl Core {
         dir: TimelineDir,
         timeline: Timeline,
         options: Options,
-        state: (Collection, Position),
+        state: (State, Position),
         reason: String,
     ) -> Core {
-        let (collection, Position { lsn, time_us, .. }) = state;
+        let (state, Position { lsn, time_us, .. }) = state;
         let live = Live {
-            collection: RwLock::new(collection),
+            state: RwLock::new(state),
             lsn: AtomicU64::new(lsn.0),
             timeline,
             log: None,
@@ -215,14 +201,15 @@ impl Core {
             failed: None,
             read_only: Some(reason),
             pending: Vec::new(),
-            prune_next: 0,
+            prune_next: BTreeMap::new(),
         }
     }
 
     /// Logs the configured settings when the stored ones differ.
     fn adopt_settings(&mut self) -> Result<()> {
         let wanted = {
-            let state = self.live.collection.read();
+            let shared = self.live.collection(None)?;
+            let state = shared.read();
             let mut wanted = self.options.settings.clone();
             wanted.validate(self.options.limits.dimension)?;
             if wanted.dimension == 0 {
@@ -234,27 +221,29 @@ impl Core {
             check_dimension(&wanted, &state)?;
             wanted
         };
-        self.pending.push(Mutation::Settings(wanted));
+        self.pending.push(Change::Settings(wanted).of(DEFAULT_COLLECTION));
         self.flush()
     }
 
     /// Decides, logs, syncs and applies a batch; the answer of each write is its LSN or why it was refused. When this
     /// returns, every write with an LSN is durable and applied.
-    pub fn step(&mut self, writes: Vec<Write>) -> Vec<Result<Lsn>> {
+    pub fn step(&mut self, writes: Vec<impl Into<Request>>) -> Vec<Result<Lsn>> {
         if let Err(refused) = self.writable() {
             return writes.iter().map(|_| Err(refused.clone())).collect();
         }
         let now_us = self.now_us();
         let mut batch = std::mem::take(&mut self.pending);
-        let system = batch.len();
         let mut answers = Vec::with_capacity(writes.len());
         {
-            let state = self.live.collection.read();
-            let mut decider = Decider::new(&state, &self.options.limits, now_us);
+            let state = self.live.state.read();
+            let logged = batch.iter().filter(|mutation| !state.is_volatile(mutation)).count();
+            let mut lsn = self.lsn.0 + logged as u64;
+            let mut deciders = Deciders::new(&state, &self.options.limits, now_us);
             for write in writes {
-                match decider.decide(write, &batch[system..]) {
+                match deciders.decide(write.into()) {
                     Ok(mutation) => {
-                        answers.push(Ok(Lsn(self.lsn.0 + batch.len() as u64 + 1)));
+                        lsn += u64::from(!state.is_volatile(&mutation));
+                        answers.push(Ok(Lsn(lsn)));
                         batch.push(mutation);
                     }
                     Err(e) => answers.push(Err(e)),
@@ -267,6 +256,15 @@ impl Core {
             }
         }
         answers
+    }
+
+    /// Logs, syncs and applies a change of the collections themselves, if it can be.
+    pub fn change_collections(&mut self, wanted: &CollectionChange) -> Result<Lsn> {
+        self.writable()?;
+        let mutation = wanted.decide(&self.live.state.read(), &self.options.limits)?;
+        self.pending.push(mutation);
+        self.flush()?;
+        Ok(self.lsn)
     }
 
     /// Why no write is taken, if none is.
@@ -323,9 +321,15 @@ impl Core {
     fn log_batch(&mut self, log: &Log, batch: &[Mutation], now_us: i64) -> Result<()> {
         let mut bytes = Vec::new();
         let mut ends = Vec::with_capacity(batch.len());
-        for mutation in batch {
-            mutation.encode_for_log(self.wal.include_vectors, &mut bytes);
-            ends.push(bytes.len());
+        {
+            let state = self.live.state.read();
+            for mutation in batch.iter().filter(|mutation| !state.is_volatile(mutation)) {
+                mutation.encode_for_log(self.wal.include_vectors, &mut bytes);
+                ends.push(bytes.len());
+            }
+        }
+        if ends.is_empty() {
+            return Ok(());
         }
         let mut start = 0;
         let entry = |end: usize| {
@@ -334,7 +338,7 @@ impl Core {
         };
         let entries: Vec<Entry<'_>> = ends.into_iter().map(entry).collect();
         let offsets = log.append(&entries)?;
-        if offsets != (self.lsn.0 + 1..self.lsn.0 + 1 + batch.len() as u64) {
+        if offsets != (self.lsn.0 + 1..self.lsn.0 + 1 + entries.len() as u64) {
             self.failed = Some(format!("the log gave LSNs {offsets:?} after {}", self.lsn));
             return Err(Error::Bug(format!("the log gave LSNs {offsets:?} after {}", self.lsn)));
         }
@@ -356,44 +360,78 @@ impl Core {
     /// Applies what is durable. A failure here means that the state and the log went apart: nothing more is written.
     fn apply(&mut self, batch: Vec<Mutation>) -> Result<()> {
         let mut batch = batch.into_iter().peekable();
-        while batch.peek().is_some() {
-            let mut state = self.live.collection.write();
-            for mutation in batch.by_ref().take(APPLY_AT_ONCE) {
-                if let Err(e) = state.apply(mutation) {
-                    let reason = format!("applying LSN {}: {e}", self.lsn.0 + 1);
+        while let Some(mutation) = batch.next() {
+            let number = mutation.collection;
+            let logged = u64::from(!self.live.state.read().is_volatile(&mutation));
+            let applied = match mutation.change {
+                change if change.is_of_run() => self.apply_run(number, change, &mut batch),
+                change => self.live.state.write().apply(change.of(number)).map(|()| 1),
+            };
+            match applied {
+                Ok(count) => self.lsn.0 += count * logged,
+                Err(e) => {
+                    let reason = format!("applying LSN {} and later: {e}", self.lsn.0 + 1);
                     self.failed = Some(reason.clone());
                     return Err(Error::Bug(reason));
                 }
-                self.lsn.0 += 1;
             }
-            self.pending
-                .extend(state.overfull.drain(..).map(|item| Mutation::Prune { first: item, count: 1 }));
             self.live.lsn.store(self.lsn.0, Ordering::Release);
         }
         Ok(())
     }
 
+    /// Applies the next few changes of one collection's content under its lock: how many.
+    fn apply_run(
+        &mut self,
+        number: u32,
+        first: Change,
+        batch: &mut std::iter::Peekable<std::vec::IntoIter<Mutation>>,
+    ) -> Result<u64> {
+        let shared = {
+            let state = self.live.state.read();
+            let slot = state.get(number).ok_or(Error::Decode("a collection that does not exist"))?;
+            Arc::clone(&slot.collection)
+        };
+        let mut collection = shared.write();
+        collection.apply(first)?;
+        let mut count = 1;
+        while count < APPLY_AT_ONCE
+            && let Some(next) = batch.next_if(|next| next.collection == number && next.change.is_of_run())
+        {
+            collection.apply(next.change)?;
+            count += 1;
+        }
+        let prune = |item| Change::Prune { first: item, count: 1 }.of(number);
+        self.pending.extend(collection.overfull.drain(..).map(prune));
+        Ok(count)
+    }
+
     /// What the decay timer does: all scores decay, and the next few lists are pruned.
     pub fn tick(&mut self, factor: f64) -> Result<()> {
-        self.pending.push(Mutation::Decay { factor });
-        let (items, settings) = {
-            let state = self.live.collection.read();
-            (state.items.count(), state.settings.clone())
-        };
-        if settings.max_neighbors_per_item > 0 || settings.min_support > 0.0 {
-            self.pending.push(Mutation::Prune { first: self.prune_next, count: PRUNE_AT_ONCE });
-            self.prune_next = self.prune_next.saturating_add(PRUNE_AT_ONCE);
-            if self.prune_next >= items {
-                self.prune_next = 0;
+        let state = self.live.state.read();
+        for (number, slot) in state.iter() {
+            let collection = slot.collection.read();
+            // Where nothing co-occurs, nothing decays; `default` keeps its clock all the same.
+            if collection.counts.pairs > 0 || number == DEFAULT_COLLECTION {
+                self.pending.push(Change::Decay { factor }.of(number));
+            }
+            let settings = &collection.settings;
+            if settings.max_neighbors_per_item > 0 || settings.min_support > 0.0 {
+                let next = self.prune_next.entry(number).or_default();
+                self.pending.push(Change::Prune { first: *next, count: PRUNE_AT_ONCE }.of(number));
+                *next = next.saturating_add(PRUNE_AT_ONCE);
+                if *next >= collection.items.count() {
+                    *next = 0;
+                }
             }
         }
+        drop(state);
         self.flush()
     }
 
     /// The whole state now. Clones pointers.
     pub fn view(&self) -> View {
-        let state = self.live.collection.read().view();
-        View { position: self.position(), state }
+        View { position: self.position(), state: self.live.state.read().view() }
     }
 
     fn position(&self) -> Position {
@@ -418,9 +456,10 @@ impl Core {
         let position = self.position();
         // No later record is earlier than the checkpoint.
         self.last_us = position.time_us;
-        let mut state = self.live.collection.write();
-        let dirty = take_dirty(&mut state);
+        let state = self.live.state.read();
+        let dirty = take_dirty(&state);
         let view = View { position, state: state.view() };
+        drop(state);
         let (storage, dir, log) = (Arc::clone(&self.storage), self.dir.clone(), self.live.log.clone());
         Some(CheckpointJob { storage, dir, view, dirty, stored, log })
     }
@@ -428,7 +467,7 @@ impl Core {
     /// Ends a checkpoint; after a successful one, what retention no longer asks for is dropped.
     pub(crate) fn finish_checkpoint(&mut self, done: CheckpointDone) -> Result<CheckpointReport> {
         self.stored = Some(done.stored);
-        mark_dirty(&mut self.live.collection.write(), &done.dirty);
+        mark_dirty(&self.live.state.read(), &done.dirty);
         let (report, kept) = done.result?;
         self.kept.0.push(kept);
         self.drop_unneeded()?;

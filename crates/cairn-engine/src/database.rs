@@ -1,11 +1,11 @@
 //! A data directory, held: its lock, its identity, and which of its timelines is live.
 
-use crate::collection::Collection;
 use crate::core::{Adopt, Core, OpenReport};
 use crate::draft::TimelineDraft;
 use crate::error::{Error, Result};
 use crate::layout::DataDir;
 use crate::settings::Options;
+use crate::state::State;
 use crate::timeline::{
     LogPlace, Timeline, read_began, read_current, read_database, read_ended, write_began, write_current,
     write_database, write_ended,
@@ -302,7 +302,7 @@ fn create(storage: &Arc<dyn Storage>, data: &DataDir, options: &Options) -> Resu
     let draft = TimelineDraft::create(Arc::clone(storage), data, timeline)?;
     let now_us = options.clock.now_us();
     let position = Position { database, timeline, lsn: Lsn(0), time_us: now_us };
-    let empty = View { position, state: Collection::new(options.settings.clone()).view() };
+    let empty = View { position, state: State::new(options.settings.clone()).view() };
     let manifest = draft.put_image(empty.into_image())?;
     let wal = wal_settings::resolve(&**storage, data, options.wal.as_ref())?;
     draft.finish(&manifest, database, now_us, "created", wal.place())?;

@@ -2,43 +2,84 @@
 
 use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::mutation::Mutation;
+use crate::mutation::{Change, Mutation};
 use crate::settings::Limits;
-use crate::write::Write;
-use std::collections::HashSet;
+use crate::state::State;
+use crate::write::{Request, Write};
+use parking_lot::RawRwLock;
+use parking_lot::lock_api::ArcRwLockReadGuard;
+use std::collections::{HashMap, HashSet};
 
-/// Decides one batch. Everything a later write of the batch may depend on is looked up in the mutations before it.
-pub(crate) struct Decider<'a> {
-    state: &'a Collection,
+/// Decides one batch, for whatever collections it is.
+pub(crate) struct Deciders<'a> {
+    state: &'a State,
+    limits: &'a Limits,
+    now_us: i64,
+    by_number: Vec<(u32, Decider<'a>)>,
+}
+
+impl<'a> Deciders<'a> {
+    pub fn new(state: &'a State, limits: &'a Limits, now_us: i64) -> Deciders<'a> {
+        Deciders { state, limits, now_us, by_number: Vec::new() }
+    }
+
+    /// The mutation of a write, or why it is refused.
+    pub fn decide(&mut self, request: Request) -> Result<Mutation> {
+        let number = match &request.collection {
+            None => crate::mutation::DEFAULT_COLLECTION,
+            Some(name) => self.state.named(name)?.0,
+        };
+        let change = self.of(number)?.decide(request.write)?;
+        Ok(change.of(number))
+    }
+
+    fn of(&mut self, number: u32) -> Result<&mut Decider<'a>> {
+        let at = match self.by_number.iter().position(|(known, _)| *known == number) {
+            Some(at) => at,
+            None => {
+                let slot = self.state.get(number).ok_or(Error::Decode("a collection that is not there"))?;
+                let decider = Decider::new(slot.collection.read_arc(), self.limits, self.now_us);
+                self.by_number.push((number, decider));
+                self.by_number.len() - 1
+            }
+        };
+        Ok(&mut self.by_number[at].1)
+    }
+}
+
+/// Decides what a batch asks of one collection. Everything a later write of the batch may depend on is remembered here.
+struct Decider<'a> {
+    state: ArcRwLockReadGuard<RawRwLock, Collection>,
     limits: &'a Limits,
     now_s: i64,
     dimension: u32,
-    /// Ids that get a vector in this batch, of the first `seen` mutations: filled only when METASET asks.
-    new_vectors: HashSet<String>,
-    seen: usize,
+    /// Ids that get or lose a vector in this batch: whether they have one now.
+    vectors: HashMap<String, bool>,
+    /// How many vectors there are now.
+    count: u64,
     new_contexts: HashSet<String>,
 }
 
 impl<'a> Decider<'a> {
-    pub fn new(state: &'a Collection, limits: &'a Limits, now_us: i64) -> Decider<'a> {
+    fn new(state: ArcRwLockReadGuard<RawRwLock, Collection>, limits: &'a Limits, now_us: i64) -> Decider<'a> {
         Decider {
-            state,
             limits,
             now_s: now_us.div_euclid(1_000_000),
             dimension: state.vectors.dimension,
-            new_vectors: HashSet::new(),
-            seen: 0,
+            vectors: HashMap::new(),
+            count: state.counts.vectors,
             new_contexts: HashSet::new(),
+            state,
         }
     }
 
-    /// The mutation of a write, or why it is refused; `decided` are the batch's mutations so far.
-    pub fn decide(&mut self, write: Write, decided: &[Mutation]) -> Result<Mutation> {
+    fn decide(&mut self, write: Write) -> Result<Change> {
         match write {
             Write::VectorSet { id, vector } => self.vector_set(id, vector),
+            Write::VectorDelete { id } => self.vector_delete(id),
             Write::MetadataSet { id, metadata } => {
                 self.name("Id", &id)?;
-                if !self.has_vector(&id, decided) {
+                if !self.has_vector(&id) {
                     return Err(Error::NotFound(format!("Vector not found for metadata: {id}")));
                 }
                 metadata.validate()?;
@@ -46,7 +87,7 @@ impl<'a> Decider<'a> {
                 if bytes > self.limits.metadata_bytes {
                     return Err(over("Metadata", bytes, self.limits.metadata_bytes));
                 }
-                Ok(Mutation::MetadataSet { id, metadata })
+                Ok(Change::MetadataSet { id, metadata })
             }
             Write::Event { context, id, op, score, time_s } => {
                 self.name("Context", &context)?;
@@ -55,16 +96,16 @@ impl<'a> Decider<'a> {
                     return Err(Error::Input(format!("Score must be in range [0, 100], got {score}")));
                 }
                 self.room_for_context(&context)?;
-                Ok(Mutation::Event { context, id, op, score, time_s: time_s.unwrap_or(self.now_s) })
+                Ok(Change::Event { context, id, op, score, time_s: time_s.unwrap_or(self.now_s) })
             }
-            Write::Decay { factor } if factor > 0.0 && factor <= 1.0 => Ok(Mutation::Decay { factor }),
+            Write::Decay { factor } if factor > 0.0 && factor <= 1.0 => Ok(Change::Decay { factor }),
             Write::Decay { factor } => {
                 Err(Error::Input(format!("Decay factor: expected more than 0 and at most 1, got {factor}")))
             }
         }
     }
 
-    fn vector_set(&mut self, id: String, vector: Vec<f32>) -> Result<Mutation> {
+    fn vector_set(&mut self, id: String, vector: Vec<f32>) -> Result<Change> {
         self.name("Id", &id)?;
         check_vector(&vector, self.limits.dimension)?;
         if self.dimension == 0 {
@@ -75,7 +116,36 @@ impl<'a> Decider<'a> {
                 format!("Vector dimension mismatch: expected {}, got {}", self.dimension, vector.len());
             return Err(Error::Input(message));
         }
-        Ok(Mutation::VectorSet { id, vector })
+        if !self.has_vector(&id) {
+            self.room_for_vector()?;
+            self.count += 1;
+            self.vectors.insert(id.clone(), true);
+        }
+        Ok(Change::VectorSet { id, vector })
+    }
+
+    fn vector_delete(&mut self, id: String) -> Result<Change> {
+        self.name("Id", &id)?;
+        if !self.has_vector(&id) {
+            return Err(Error::NotFound(format!("Vector not found: {id}")));
+        }
+        self.count -= 1;
+        self.vectors.insert(id.clone(), false);
+        Ok(Change::VectorDelete { id })
+    }
+
+    /// Refuses one more vector than the collection may hold.
+    fn room_for_vector(&self) -> Result<()> {
+        let spec = &self.state.spec;
+        if spec.max_vectors > 0 && self.count >= spec.max_vectors {
+            return Err(Error::Quota(format!("max_vectors is {}, and so many are there", spec.max_vectors)));
+        }
+        let bytes = 4 * u64::from(self.dimension);
+        if spec.max_bytes > 0 && (self.count + 1) * bytes > spec.max_bytes {
+            let message = format!("max_bytes is {}, and {} are there", spec.max_bytes, self.count * bytes);
+            return Err(Error::Quota(message));
+        }
+        Ok(())
     }
 
     fn name(&self, what: &str, name: &str) -> Result<()> {
@@ -86,17 +156,11 @@ impl<'a> Decider<'a> {
         if name.len() > max { Err(over(what, name.len(), max)) } else { Ok(()) }
     }
 
-    fn has_vector(&mut self, id: &str, decided: &[Mutation]) -> bool {
-        if self.state.items.find(id).is_some_and(|item| self.state.places.get(item).is_some()) {
-            return true;
+    fn has_vector(&self, id: &str) -> bool {
+        if let Some(has) = self.vectors.get(id) {
+            return *has;
         }
-        for mutation in &decided[self.seen..] {
-            if let Mutation::VectorSet { id, .. } = mutation {
-                self.new_vectors.insert(id.clone());
-            }
-        }
-        self.seen = decided.len();
-        self.new_vectors.contains(id)
+        self.state.items.find(id).is_some_and(|item| self.state.places.get(item).is_some())
     }
 
     fn room_for_context(&mut self, context: &str) -> Result<()> {

@@ -205,7 +205,7 @@ fn roll_forward<E: From<Error>>(
     let data = DataDir(dir.to_owned());
     let base_dir = data.timeline(base.timeline);
     let loaded = loaded::load(&**storage, &base_dir)?;
-    let mut state = loaded.collection;
+    let mut state = loaded.state;
     // Its LSNs are those of the timeline that the snapshot was taken on.
     let origin = base.origin;
     let mut position = Position { timeline: origin, ..loaded.position };
@@ -230,8 +230,7 @@ fn roll_forward<E: From<Error>>(
         };
         let value = record.value.as_deref().ok_or(Error::Decode("it has no value")).map_err(damaged)?;
         let mutation = Mutation::decode(value).map_err(damaged)?;
-        state.apply(mutation).map_err(damaged)?;
-        state.overfull.clear();
+        state.replay(mutation).map_err(damaged)?;
         position.lsn = Lsn(record.offset);
         position.time_us = position.time_us.max(record.timestamp_us);
     }

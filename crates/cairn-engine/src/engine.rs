@@ -1,19 +1,21 @@
 //! `Engine`: the shell of threads around the core: one sequencer, a writer of checkpoints, any number of readers.
 
+use crate::change::CollectionChange;
 use crate::checkpoint::{CheckpointDone, CheckpointReport};
-use crate::collection::Counts;
-use crate::core::{Adopt, Core, Live, OpenReport};
+use crate::collection::{Collection, Counts};
+use crate::core::{Adopt, Core, OpenReport};
 use crate::database::Database;
 use crate::draft::TimelineDraft;
 use crate::error::{Error, Result};
 use crate::history::Point;
+use crate::live::Live;
 use crate::sequencer::{Message, Sequencer};
 use crate::settings::Options;
 use crate::timeline::Timeline;
 use crate::view::View;
 use crate::wal_settings::WalSettings;
 use crate::wal_sync::WalSync;
-use crate::write::Write;
+use crate::write::{Request, Write};
 use cairn_disk::Storage;
 use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::{Mutex, RwLock};
@@ -45,9 +47,9 @@ pub struct Stats {
     pub wal_bytes: u64,
     /// How many segments these are.
     pub wal_segments: usize,
-    /// How much there is.
+    /// How much there is in all collections.
     pub counts: Counts,
-    /// The dimension of vectors; 0: none yet.
+    /// The dimension of the vectors in `default`; 0: none yet.
     pub dimension: u32,
     /// Sealed vector segments.
     pub segments: usize,
@@ -154,9 +156,14 @@ impl Engine {
         Ok(Engine { inner: Arc::new(inner) })
     }
 
+    /// Queues writes to `default` and returns at once: [`Engine::submit_requests`].
+    pub fn submit(&self, writes: Vec<Write>, done: Done) {
+        self.submit_requests(writes.into_iter().map(Request::from).collect(), done);
+    }
+
     /// Queues writes and returns at once. `done` is called on the sequencer's thread when each is durable and applied,
     /// or refused: it must be quick. Writes of one call are consecutive in the log but for the refused.
-    pub fn submit(&self, writes: Vec<Write>, done: Done) {
+    pub fn submit_requests(&self, writes: Vec<Request>, done: Done) {
         if let Err(unsent) = self.inner.messages.send(Message::Write { writes, done })
             && let Message::Write { writes, done } = unsent.0
         {
@@ -164,11 +171,16 @@ impl Engine {
         }
     }
 
-    /// Writes, and waits until each is durable and applied, or refused.
+    /// Writes to `default`, and waits until each is durable and applied, or refused.
     pub fn write(&self, writes: Vec<Write>) -> Vec<Result<Lsn>> {
+        self.write_requests(writes.into_iter().map(Request::from).collect())
+    }
+
+    /// Writes, and waits until each is durable and applied, or refused.
+    pub fn write_requests(&self, writes: Vec<Request>) -> Vec<Result<Lsn>> {
         let n = writes.len();
         let (send, answer) = channel();
-        self.submit(writes, Box::new(move |answers| drop(send.send(answers))));
+        self.submit_requests(writes, Box::new(move |answers| drop(send.send(answers))));
         answer.recv().unwrap_or_else(|_| vec![Err(Error::Closed); n])
     }
 
@@ -186,6 +198,11 @@ impl Engine {
             log.sync()?;
         }
         Ok(view)
+    }
+
+    /// Changes which collections there are, or how one is kept. Durable when this returns, as a write is.
+    pub fn change_collections(&self, change: CollectionChange) -> Result<Lsn> {
+        self.ask(|answer| Message::Change { change: Box::new(change), answer })?
     }
 
     /// Takes a checkpoint; `None` when nothing changed since the last.
@@ -208,8 +225,13 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let live = self.live();
         let (counts, dimension, sealed, pages_copied) = {
-            let state = live.collection.read();
-            (state.counts, state.vectors.dimension, state.vectors.segments.len(), state.pages_copied())
+            let state = live.state.read();
+            let sum = |f: fn(&Collection) -> u64| {
+                state.iter().map(|(_, slot)| f(&slot.collection.read())).sum::<u64>()
+            };
+            let dimension = state.default_collection().read().vectors.dimension;
+            let sealed = sum(|collection| collection.vectors.segments.len() as u64) as usize;
+            (state.counts(), dimension, sealed, sum(Collection::pages_copied))
         };
         let segments = live.log.as_ref().map_or_else(Vec::new, |log| log.segments());
         let status = self.inner.shared.status.lock().clone();

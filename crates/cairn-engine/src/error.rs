@@ -36,6 +36,9 @@ pub enum Error {
     /// More log waits for the archive than may.
     #[error("writes are refused: {0}")]
     ArchiveBehind(String),
+    /// The collection holds as much as it may.
+    #[error("Quota exceeded: {0}")]
+    Quota(String),
     /// The point in time cannot be had back.
     #[error("{what}; recoverable: {window}")]
     OutOfWindow {
@@ -67,7 +70,7 @@ impl Error {
         match self {
             Error::Input(_) | Error::ReadOnly(_) => ErrorKind::Input,
             Error::NotFound(_) | Error::OutOfWindow { .. } => ErrorKind::NotFound,
-            Error::ArchiveBehind(_) => ErrorKind::NoSpace,
+            Error::ArchiveBehind(_) | Error::Quota(_) => ErrorKind::NoSpace,
             Error::Decode(_) | Error::Corrupt { .. } => ErrorKind::Corrupt,
             Error::Loading(_) | Error::Closed => ErrorKind::Busy,
             Error::Poisoned(_) => ErrorKind::Poisoned,

@@ -1,9 +1,9 @@
 //! `History`: which points of the past a data directory can bring back, and from what.
 
-use crate::core::Live;
 use crate::error::{Error, Result};
 use crate::kept::{self, KeptCheckpoint};
 use crate::layout::{DataDir, TimelineDir};
+use crate::live::Live;
 use crate::replay::{Until, log_config};
 use crate::target::Target;
 use crate::time_text::show_time;

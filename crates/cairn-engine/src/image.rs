@@ -3,7 +3,6 @@
 use crate::error::Result;
 use crate::layout::{pages_name, segment_name};
 use crate::manifest::{FileRef, Manifest};
-use crate::mutation::DEFAULT_COLLECTION;
 use crate::page_file;
 use crate::tree::{Page, PageRef, Tree};
 use crate::vector_segment::VectorSegment;
@@ -25,6 +24,7 @@ pub struct Image {
 pub struct ImageFile {
     /// Relative to a timeline's directory.
     pub name: String,
+    collection: u32,
     content: Content,
 }
 
@@ -40,12 +40,13 @@ impl std::fmt::Debug for ImageFile {
 }
 
 impl ImageFile {
-    pub(crate) fn segment(segment: Arc<VectorSegment>) -> ImageFile {
-        ImageFile { name: segment_name(segment.number), content: Content::Segment(segment) }
+    pub(crate) fn segment(collection: u32, segment: Arc<VectorSegment>) -> ImageFile {
+        let name = segment_name((collection, segment.number));
+        ImageFile { name, collection, content: Content::Segment(segment) }
     }
 
-    pub(crate) fn pages(number: u64, pages: Vec<PageRef>) -> ImageFile {
-        ImageFile { name: pages_name(number), content: Content::Pages(pages) }
+    pub(crate) fn pages(collection: u32, number: u64, pages: Vec<PageRef>) -> ImageFile {
+        ImageFile { name: pages_name(number), collection, content: Content::Pages(pages) }
     }
 
     /// About how long the file will be, for progress.
@@ -61,8 +62,8 @@ impl ImageFile {
     /// The whole file, checksums included: about 4 MiB at most unless one vector is larger.
     pub fn encode(self) -> Vec<u8> {
         match self.content {
-            Content::Segment(segment) => segment.encode(DEFAULT_COLLECTION),
-            Content::Pages(pages) => page_file::encode(DEFAULT_COLLECTION, pages),
+            Content::Segment(segment) => segment.encode(self.collection),
+            Content::Pages(pages) => page_file::encode(self.collection, pages),
         }
     }
 }
@@ -85,12 +86,22 @@ impl FileRef {
 impl View {
     /// The whole state as files. Uses the View up: pages are let go as their files are encoded.
     pub fn into_image(self) -> Image {
-        let state = self.state;
+        let mut state = self.state;
         let manifest = Manifest::new(self.position, &state, Vec::new());
-        let mut files: Vec<ImageFile> =
-            state.vectors.segments.iter().map(|segment| ImageFile::segment(Arc::clone(segment))).collect();
-        let contents = page_file::split(all_pages(&state));
-        files.extend((0..).zip(contents).map(|(number, pages)| ImageFile::pages(number, pages)));
+        // What is volatile is in no file.
+        state.collections.retain(|collection| !collection.spec.volatile);
+        let mut files = Vec::new();
+        for collection in &state.collections {
+            let segments = collection.vectors.segments.iter();
+            files.extend(segments.map(|segment| ImageFile::segment(collection.number, Arc::clone(segment))));
+        }
+        let mut number = 0;
+        for collection in &state.collections {
+            for pages in page_file::split(all_pages(collection)) {
+                files.push(ImageFile::pages(collection.number, number, pages));
+                number += 1;
+            }
+        }
         Image { files, position: self.position, manifest }
     }
 }

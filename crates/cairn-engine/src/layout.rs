@@ -89,8 +89,9 @@ pub(crate) fn checkpoint_name(lsn: Lsn) -> String {
     format!("{:020}.ckpt", lsn.0)
 }
 
-pub(crate) fn segment_name(number: u32) -> String {
-    format!("segments/{number:020}.vec")
+/// The file of a collection's vector segment. Its number holds both: the collection's in the upper half.
+pub(crate) fn segment_name((collection, number): (u32, u32)) -> String {
+    format!("segments/{:020}.vec", u64::from(collection) << 32 | u64::from(number))
 }
 
 pub(crate) fn pages_name(number: u64) -> String {
@@ -103,9 +104,10 @@ fn number_of(name: &str, before: &str, after: &str) -> Option<u64> {
     if plain { digits.parse().ok() } else { None }
 }
 
-/// The number in `segments/….vec`.
-pub(crate) fn segment_number(name: &str) -> Option<u32> {
-    u32::try_from(number_of(name, "segments/", ".vec")?).ok()
+/// The collection and the segment's number in `segments/….vec`.
+pub(crate) fn segment_number(name: &str) -> Option<(u32, u32)> {
+    let both = number_of(name, "segments/", ".vec")?;
+    Some(((both >> 32) as u32, both as u32))
 }
 
 /// The number in `pages/….pages`.

@@ -5,6 +5,7 @@
 
 mod backlog;
 mod builder;
+mod change;
 mod check;
 mod checkpoint;
 mod codec;
@@ -26,6 +27,7 @@ mod history;
 mod image;
 mod kept;
 mod layout;
+mod live;
 mod loaded;
 mod manifest;
 mod metadata;
@@ -44,6 +46,8 @@ mod rows;
 mod search;
 mod sequencer;
 mod settings;
+mod spec;
+mod state;
 mod state_hash;
 mod target;
 mod time_text;
@@ -64,6 +68,7 @@ pub use builder::StateBuilder;
 pub use cairn_disk::ErrorKind;
 pub use cairn_log::Error as LogError;
 pub use cairn_log::{Clock, DatabaseId, Lsn, ManualClock, SyncMode, SystemClock, TimelineId};
+pub use change::CollectionChange;
 pub use check::{CheckReport, check_dir, view_dir};
 pub use checkpoint::CheckpointReport;
 pub use collection::Counts;
@@ -88,10 +93,12 @@ pub use search::{Hit, Hits, Near, Similar, Using};
 pub use settings::{
     ArchivePolicy, Decay, FusionSettings, Limits, Options, ReplayProgress, Settings, WhenFull,
 };
+pub use spec::{CollectionSpec, Elements, IndexKind, StorageMode};
+pub use state::DEFAULT_NAME;
 pub use target::Target;
 pub use time_text::{ParsedTime, parse_time, show_time};
 pub use timeline::{LogPlace, Timeline};
-pub use view::{DedupRow, Position, View};
+pub use view::{CollectionView, DedupRow, Position, View};
 pub use wal::{ReplayReport, Wal};
 pub use wal_settings::WalSettings;
-pub use write::Write;
+pub use write::{Request, Write};

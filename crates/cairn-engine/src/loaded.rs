@@ -1,23 +1,25 @@
 //! Loading: a checkpoint's files back into a collection.
 
-use crate::checkpoint::{Home, PageFile, Stored, take_dirty};
+use crate::checkpoint::{Home, PageFile, SegmentId, Stored, take_dirty};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::kept::{MANIFEST_BYTES_MAX, listed};
 use crate::layout::{TimelineDir, pages_number, segment_number};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file::{self, StoredPage};
+use crate::state::State;
 use crate::tree::{Page, Tree};
 use crate::vector_segment::VectorSegment;
 use crate::view::Position;
 use cairn_disk::{Storage, read_file};
 use cairn_log::Lsn;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A checkpoint in memory.
 pub(crate) struct Loaded {
-    pub collection: Collection,
+    pub state: State,
     pub position: Position,
     pub stored: Stored,
 }
@@ -38,18 +40,46 @@ pub(crate) fn load_at(storage: &dyn Storage, dir: &TimelineDir, lsn: Lsn) -> Res
             what: format!("LSN mismatch: its manifest says {}", position.lsn),
         });
     }
-    let entry = manifest.collection()?.clone();
-    let mut loaded =
-        Loaded { collection: Collection::new(entry.settings.clone()), position, stored: Stored::default() };
-    for file in &manifest.files {
-        read_one(storage, dir, file, &mut loaded)?;
+    let mut building = Building { collections: BTreeMap::new(), stored: Stored::default() };
+    for entry in &manifest.collections {
+        let collection = Collection::new(entry.settings.clone());
+        if building.collections.insert(entry.number, collection).is_some() {
+            return Err(Error::Decode("manifest: a collection stands twice").in_file(&path));
+        }
     }
-    loaded.collection.vectors.dimension = entry.head.dimension;
-    loaded.collection.vectors.next_segment = entry.head.next_segment;
-    rebuild(&mut loaded.collection, &entry.head).map_err(|e| e.in_file(&path))?;
-    take_dirty(&mut loaded.collection);
-    loaded.stored.drop_dead_files();
-    Ok(loaded)
+    for file in &manifest.files {
+        read_one(storage, dir, file, &mut building)?;
+    }
+    let Building { mut collections, mut stored } = building;
+    let mut state = State::default();
+    for entry in manifest.collections {
+        let Some(mut collection) = collections.remove(&entry.number) else { continue };
+        collection.vectors.dimension = entry.head.dimension;
+        collection.vectors.next_segment = entry.head.next_segment;
+        collection.configure(entry.spec);
+        rebuild(&mut collection, &entry.head).map_err(|e| e.in_file(&path))?;
+        state.put(entry.number, entry.name, collection);
+    }
+    state.rebuild(manifest.aliases, manifest.next_collection).map_err(|e| e.in_file(&path))?;
+    take_dirty(&state);
+    stored.drop_dead_files();
+    Ok(Loaded { state, position, stored })
+}
+
+/// Collections while their files are read.
+struct Building {
+    collections: BTreeMap<u32, Collection>,
+    stored: Stored,
+}
+
+impl Building {
+    fn collection(&mut self, number: u32, path: &Path) -> Result<&mut Collection> {
+        let missing = || Error::Corrupt {
+            path: path.to_owned(),
+            what: format!("collection mismatch: expected one of the manifest's, got number {number}"),
+        };
+        self.collections.get_mut(&number).ok_or_else(missing)
+    }
 }
 
 fn newest(storage: &dyn Storage, dir: &TimelineDir) -> Result<Lsn> {
@@ -57,13 +87,13 @@ fn newest(storage: &dyn Storage, dir: &TimelineDir) -> Result<Lsn> {
     listed(storage, dir)?.last().copied().ok_or_else(missing)
 }
 
-fn read_one(storage: &dyn Storage, dir: &TimelineDir, file: &FileRef, loaded: &mut Loaded) -> Result<()> {
+fn read_one(storage: &dyn Storage, dir: &TimelineDir, file: &FileRef, building: &mut Building) -> Result<()> {
     let (path, bytes) = read_file_of(storage, dir, file)?;
     if let Some(number) = segment_number(&file.name) {
-        return put_segment(&path, &bytes, number, file, loaded);
+        return put_segment(&path, &bytes, number, file, building);
     }
     let number = pages_number(&file.name).ok_or(Error::Decode("an unknown kind of file"))?;
-    put_pages(&path, &bytes, number, file, loaded)
+    put_pages(&path, &bytes, number, file, building)
 }
 
 /// Reads a file that a manifest names, and checks its length and checksum.
@@ -91,27 +121,35 @@ pub(crate) fn read_file_of(
     Ok((path, bytes))
 }
 
-fn put_segment(path: &Path, bytes: &[u8], number: u32, file: &FileRef, loaded: &mut Loaded) -> Result<()> {
-    let segment = VectorSegment::decode(path, bytes, crate::mutation::DEFAULT_COLLECTION)?;
-    if segment.number != number {
-        let what = format!("segment number mismatch: expected {number}, got {}", segment.number);
+fn put_segment(
+    path: &Path,
+    bytes: &[u8],
+    id: SegmentId,
+    file: &FileRef,
+    building: &mut Building,
+) -> Result<()> {
+    let segment = VectorSegment::decode(path, bytes, id.0)?;
+    if segment.number != id.1 {
+        let what = format!("segment number mismatch: expected {}, got {}", id.1, segment.number);
         return Err(Error::Corrupt { path: path.to_owned(), what });
     }
-    Arc::make_mut(&mut loaded.collection.vectors.segments).push(Arc::new(segment));
-    loaded.stored.segments.insert(number, file.clone());
+    let collection = building.collection(id.0, path)?;
+    Arc::make_mut(&mut collection.vectors.segments).push(Arc::new(segment));
+    building.stored.segments.insert(id, file.clone());
     Ok(())
 }
 
-fn put_pages(path: &Path, bytes: &[u8], number: u64, file: &FileRef, loaded: &mut Loaded) -> Result<()> {
-    let pages = page_file::decode(path, bytes, crate::mutation::DEFAULT_COLLECTION)?;
-    let stored = &mut loaded.stored;
+fn put_pages(path: &Path, bytes: &[u8], number: u64, file: &FileRef, building: &mut Building) -> Result<()> {
+    let (owner, pages) = page_file::decode(path, bytes)?;
+    let stored = &mut building.stored;
     stored.next_page_file = stored.next_page_file.max(number + 1);
     stored.page_files.insert(number, PageFile { file: file.clone(), pages: pages.len(), live: 0 });
-    for page in pages {
-        stored.set_home((page.table, page.number), Home { file: number, gone: page.payload.is_none() });
-        put_page(&mut loaded.collection, &page).map_err(|e| e.in_file(path))?;
+    for page in &pages {
+        let home = Home { file: number, gone: page.payload.is_none() };
+        stored.set_home((owner, page.table, page.number), home);
     }
-    Ok(())
+    let collection = building.collection(owner, path)?;
+    pages.iter().try_for_each(|page| put_page(collection, page).map_err(|e| e.in_file(path)))
 }
 
 fn put_page(c: &mut Collection, page: &StoredPage<'_>) -> Result<()> {

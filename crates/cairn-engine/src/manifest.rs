@@ -5,14 +5,18 @@ use crate::dedup::Ends;
 use crate::error::{Error, Result};
 use crate::neighbours::Scale;
 use crate::settings::Settings;
-use crate::view::{CollectionView, Position};
+use crate::spec::CollectionSpec;
+use crate::view::{CollectionView, Position, StateView};
 use cairn_disk::sealed;
 use cairn_log::{DatabaseId, Lsn, TimelineId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"CAIRNCKP";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first one that is still read: it knew one collection.
+const VERSION_MIN: u32 = 1;
 /// Magic, version, reserved, length of the body.
 const HEADER_BYTES: usize = 24;
 
@@ -80,6 +84,9 @@ pub(crate) struct CollectionEntry {
     pub number: u32,
     pub name: String,
     pub settings: Settings,
+    /// Absent in version 1, which knew only the collection `default`.
+    #[serde(default)]
+    pub spec: CollectionSpec,
     pub head: Head,
 }
 
@@ -92,23 +99,36 @@ pub(crate) struct Manifest {
     lsn: u64,
     time_us: i64,
     pub collections: Vec<CollectionEntry>,
+    /// Aliases, and the numbers of the collections they mean.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, u32>,
+    /// The number that the next new collection gets.
+    #[serde(default = "one")]
+    pub next_collection: u32,
     pub files: Vec<FileRef>,
 }
 
+fn one() -> u32 {
+    1
+}
+
 impl Manifest {
-    pub fn new(position: Position, state: &CollectionView, files: Vec<FileRef>) -> Manifest {
-        let default = CollectionEntry {
-            number: crate::mutation::DEFAULT_COLLECTION,
-            name: "default".to_owned(),
+    pub fn new(position: Position, state: &StateView, files: Vec<FileRef>) -> Manifest {
+        let entry = |state: &CollectionView| CollectionEntry {
+            number: state.number,
+            name: state.name.clone(),
             settings: state.settings.clone(),
-            head: Head::of(state),
+            spec: state.spec.clone(),
+            head: if state.spec.volatile { Head::of(&state.emptied()) } else { Head::of(state) },
         };
         let mut manifest = Manifest {
             database: String::new(),
             timeline: String::new(),
             lsn: 0,
             time_us: 0,
-            collections: vec![default],
+            collections: state.collections.iter().map(entry).collect(),
+            aliases: state.aliases.clone(),
+            next_collection: state.next_number,
             files,
         };
         manifest.set_position(position);
@@ -137,16 +157,6 @@ impl Manifest {
         self.time_us = position.time_us;
     }
 
-    /// The default collection, the only one so far.
-    pub fn collection(&self) -> Result<&CollectionEntry> {
-        match self.collections.as_slice() {
-            [entry] if entry.number == crate::mutation::DEFAULT_COLLECTION && entry.name == "default" => {
-                Ok(entry)
-            }
-            _ => Err(Error::Decode("manifest: expected the one collection `default`")),
-        }
-    }
-
     /// The whole file.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let body = serde_json::to_vec(self).map_err(|e| Error::Bug(format!("manifest: {e}")))?;
@@ -162,7 +172,7 @@ impl Manifest {
 
     /// Reads a whole file, checking everything.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Manifest> {
-        let body = sealed::check(path, bytes, MAGIC, VERSION)?;
+        let body = sealed::check_versions(path, bytes, MAGIC, VERSION_MIN..=VERSION)?;
         Self::decode_body(body).map_err(|e| e.in_file(path))
     }
 
@@ -176,7 +186,6 @@ impl Manifest {
         let manifest: Manifest =
             serde_json::from_slice(d.take(d.left())?).map_err(|e| Error::Input(format!("manifest: {e}")))?;
         manifest.position()?;
-        manifest.collection()?;
         manifest.files.iter().try_for_each(|file| crate::layout::check_image_name(&file.name))?;
         Ok(manifest)
     }

@@ -69,6 +69,15 @@ impl MetadataTable {
         slot.replace(Arc::new(metadata)).is_none()
     }
 
+    /// Takes the metadata away; true when there were some.
+    pub fn remove(&mut self, item: u32) -> bool {
+        if self.get(item).is_none() {
+            return false;
+        }
+        self.0.get_mut(item / PER_PAGE).0[(item % PER_PAGE) as usize] = None;
+        true
+    }
+
     /// Items with metadata, ascending.
     pub fn items(&self) -> impl Iterator<Item = (u32, &Arc<Metadata>)> {
         self.0.iter().flat_map(|(page, rows)| {

@@ -74,18 +74,18 @@ pub(crate) struct StoredPage<'a> {
     pub payload: Option<&'a [u8]>,
 }
 
-/// Reads a whole file, checking everything.
-pub(crate) fn decode<'a>(path: &Path, bytes: &'a [u8], collection: u32) -> Result<Vec<StoredPage<'a>>> {
+/// Reads a whole file, checking everything: of which collection they are, and the pages.
+pub(crate) fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Result<(u32, Vec<StoredPage<'a>>)> {
     let body = sealed::check(path, bytes, MAGIC, VERSION)?;
-    decode_body(body, collection).map_err(|e| e.in_file(path))
+    decode_body(body).map_err(|e| e.in_file(path))
 }
 
-fn decode_body(body: &[u8], collection: u32) -> Result<Vec<StoredPage<'_>>> {
+fn decode_body(body: &[u8]) -> Result<(u32, Vec<StoredPage<'_>>)> {
     let mut d = Decoder::new(body);
     d.take(HEADER_BYTES - 12)?;
     let (count, owner, reserved) = (d.u32()?, d.u32()?, d.u32()?);
-    if owner != collection || reserved != 0 {
-        return Err(Error::Decode("page file: of another collection"));
+    if reserved != 0 {
+        return Err(Error::Decode("page file: reserved bytes are not zero"));
     }
     let mut pages = Vec::new();
     for _ in 0..count {
@@ -100,7 +100,7 @@ fn decode_body(body: &[u8], collection: u32) -> Result<Vec<StoredPage<'_>>> {
         pages.push(StoredPage { table, number, payload });
     }
     d.finish()?;
-    Ok(pages)
+    Ok((owner, pages))
 }
 
 const _: () = assert!(HEADER_BYTES == 8 + 4 * 4);

@@ -1,13 +1,13 @@
 //! The past: a state as it was, built from a checkpoint and the log after it.
 
-use crate::collection::Collection;
-use crate::core::Live;
 use crate::error::{Error, Result};
 use crate::history::{Found, History};
 use crate::layout::DataDir;
+use crate::live::Live;
 use crate::loaded;
 use crate::replay::{Replayed, Until, apply_all, gap, log_config};
 use crate::settings::Options;
+use crate::state::State;
 use crate::target::Target;
 use crate::timeline::Timeline;
 use crate::view::{Position, View};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// A state of the past, and on which timeline it stands.
 pub(crate) struct Past {
-    pub collection: Collection,
+    pub state: State,
     pub position: Position,
     pub timeline: Timeline,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Past {
 impl Past {
     /// The state, to be read or stored.
     pub fn view(&self) -> View {
-        View { position: self.position, state: self.collection.view() }
+        View { position: self.position, state: self.state.view() }
     }
 }
 
@@ -42,11 +42,11 @@ pub(crate) fn state_at(
     let found = history.find(target, timeline, options.clock.now_us())?;
     let dir = data.timeline(found.timeline.id);
     let loaded = loaded::load_at(&**storage, &dir, found.checkpoint)?;
-    let mut collection = loaded.collection;
-    collection.vectors.segment_bytes = options.vector_segment_bytes;
+    let mut state = loaded.state;
+    state.set_segment_bytes(options.vector_segment_bytes);
     let mut position = loaded.position;
     let live = live.filter(|live| live.timeline.id == found.timeline.id);
-    if let Some(done) = replay(storage, data, live, options, &found, &mut collection)? {
+    if let Some(done) = replay(storage, data, live, options, &found, &mut state)? {
         position.lsn = Lsn(position.lsn.0 + done.records);
         position.time_us = position.time_us.max(done.last_us);
     }
@@ -56,7 +56,7 @@ pub(crate) fn state_at(
         let what = format!("the log ends at LSN {}, before {wanted}", position.lsn);
         return Err(Error::Corrupt { path: dir.0.clone(), what });
     }
-    Ok(Past { collection, position, timeline: found.timeline })
+    Ok(Past { state, position, timeline: found.timeline })
 }
 
 /// Applies the records from the checkpoint to the point; `None` when the timeline has no log.
@@ -66,7 +66,7 @@ fn replay(
     live: Option<&Live>,
     options: &Options,
     found: &Found,
-    state: &mut Collection,
+    state: &mut State,
 ) -> Result<Option<Replayed>> {
     let dir = data.timeline(found.timeline.id);
     let Some(wal) = found.timeline.wal_dir(&dir) else { return Ok(None) };

@@ -58,6 +58,11 @@ impl Places {
         self.0.get_mut(item / PER_PAGE).0[(item % PER_PAGE) as usize] = stored;
     }
 
+    /// Takes an item's place away.
+    pub fn clear(&mut self, item: u32) {
+        self.0.get_mut(item / PER_PAGE).0[(item % PER_PAGE) as usize] = 0;
+    }
+
     /// Items that have a place, ascending.
     pub fn items(&self) -> impl Iterator<Item = (u32, Place)> {
         self.0.iter().flat_map(|(page, _)| {

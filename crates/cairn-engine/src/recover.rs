@@ -108,9 +108,9 @@ impl Engine {
         let id = read_database(&*storage, &data)?;
         let past = read_past(&storage, &data, &options, target, timeline)?;
         let at = Point { lsn: past.position.lsn, time_us: past.position.time_us };
-        let Past { collection, position, timeline } = past;
+        let Past { state, position, timeline } = past;
         let reason = format!("as of {target}, LSN {} of timeline {}", at.lsn, timeline.id);
-        let state = (collection, position);
+        let state = (state, position);
         let timeline_dir = data.timeline(timeline.id);
         let core =
             Core::read_only(Arc::clone(&storage), timeline_dir, timeline, options.clone(), state, reason);

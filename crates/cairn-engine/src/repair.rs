@@ -1,6 +1,5 @@
 //! Repair: the best state that a damaged directory still holds, made the live one, with everything damaged left where it is.
 
-use crate::collection::Collection;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::kept;
@@ -9,6 +8,7 @@ use crate::loaded::{self, Loaded};
 use crate::mutation::Mutation;
 use crate::replay::log_config;
 use crate::settings::Options;
+use crate::state::State;
 use crate::timeline::{LogPlace, Timeline, read_current, read_database, write_began, write_current};
 use crate::view::{Position, View};
 use crate::wal_settings::WalSettings;
@@ -126,10 +126,9 @@ impl RepairPlan {
     pub fn run(self, options: &Options) -> Result<Repaired> {
         let storage = &*self.storage;
         let dir = self.data.timeline(self.timeline.id);
-        let Loaded { mut collection, position, .. } = loaded::load_at(storage, &dir, self.checkpoint_lsn)?;
-        let time_us = self.replay(&mut collection, &dir)?.max(position.time_us);
-        let view =
-            View { position: Position { lsn: self.lsn, time_us, ..position }, state: collection.view() };
+        let Loaded { mut state, position, .. } = loaded::load_at(storage, &dir, self.checkpoint_lsn)?;
+        let time_us = self.replay(&mut state, &dir)?.max(position.time_us);
+        let view = View { position: Position { lsn: self.lsn, time_us, ..position }, state: state.view() };
         let wal = match WalSettings::read(storage, &self.data) {
             Ok(stored) => stored.unwrap_or_default(),
             Err(_) => {
@@ -147,7 +146,7 @@ impl RepairPlan {
     }
 
     /// Applies the readable records up to the end; the last one's time.
-    fn replay(&self, state: &mut Collection, dir: &TimelineDir) -> Result<i64> {
+    fn replay(&self, state: &mut State, dir: &TimelineDir) -> Result<i64> {
         let Some(log) = &self.log else { return Ok(i64::MIN) };
         let mut last_us = i64::MIN;
         for record in log.records_from(&self.storage, self.checkpoint_lsn.0 + 1)? {
@@ -158,8 +157,7 @@ impl RepairPlan {
             let damaged =
                 |e: Error| Error::Corrupt { path: dir.wal(), what: format!("record {}: {e}", record.offset) };
             let value = record.value.as_deref().ok_or(Error::Decode("it has no value")).map_err(damaged)?;
-            state.apply(Mutation::decode(value).map_err(damaged)?).map_err(damaged)?;
-            state.overfull.clear();
+            state.replay(Mutation::decode(value).map_err(damaged)?).map_err(damaged)?;
             last_us = record.timestamp_us;
         }
         Ok(last_us)

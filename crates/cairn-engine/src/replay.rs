@@ -1,9 +1,9 @@
 //! Replay: the log's records after a checkpoint, applied again.
 
-use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::mutation::Mutation;
 use crate::settings::ReplayProgress;
+use crate::state::State;
 use crate::timeline::Timeline;
 use crate::wal_settings::WalSettings;
 use cairn_log::{Log, LogConfig, Lsn, ReadAhead, Reader, SyncMode};
@@ -95,7 +95,7 @@ pub(crate) fn replay(
     wal: &Path,
     from: Lsn,
     until: Until,
-    state: &mut Collection,
+    state: &mut State,
     progress: Option<&(dyn Fn(ReplayProgress) + Send + Sync)>,
 ) -> Result<Replayed> {
     let first = from.0 + 1;
@@ -112,7 +112,7 @@ pub(crate) fn apply_all(
     wal: &Path,
     total: u64,
     until: Until,
-    state: &mut Collection,
+    state: &mut State,
     progress: Option<&(dyn Fn(ReplayProgress) + Send + Sync)>,
 ) -> Result<Replayed> {
     let mut done = Replayed { records: 0, bytes: 0, last_us: i64::MIN };
@@ -127,8 +127,7 @@ pub(crate) fn apply_all(
             break;
         }
         let damaged = |e: Error| Error::Corrupt { path: wal.to_owned(), what: format!("record {lsn}: {e}") };
-        state.apply(mutation.map_err(damaged)?).map_err(damaged)?;
-        state.overfull.clear();
+        state.replay(mutation.map_err(damaged)?).map_err(damaged)?;
         done = Replayed { records: done.records + 1, bytes: done.bytes + bytes, last_us: time_us };
         if let Some(progress) = progress.filter(|_| done.records.is_multiple_of(REPORT_EVERY)) {
             progress(ReplayProgress { records: done.records, total });

@@ -1,7 +1,7 @@
 //! Search: by vector, by behaviour and by both, on the live state. Never waits for a sync, never goes through the
 //! sequencer: locks are held for one lookup, one list or one page at a time.
 
-use crate::core::Live;
+use crate::collection::Collection;
 use crate::decide::check_vector;
 use crate::distance::{Scorer, scan};
 use crate::engine::Engine;
@@ -13,6 +13,7 @@ use crate::metadata_pages::MetadataPage;
 use crate::rows::rows_per_page;
 use crate::top_k::{Scored, TopK};
 use crate::vectors::Vectors;
+use parking_lot::RwLock;
 use std::cmp::Ordering;
 
 /// Which side a search for similar items uses.
@@ -88,18 +89,29 @@ pub struct Hits {
 }
 
 impl Engine {
-    /// Items like an item.
+    /// Items like an item of `default`.
     pub fn similar(&self, query: &Similar) -> Result<Hits> {
-        self.check_top_k(query.top_k)?;
-        Searcher { live: &self.live(), filter: query.filter.as_ref() }.similar(self, query)
+        self.similar_in(None, query)
     }
 
-    /// Items near a vector.
+    /// Items like an item of a collection, by its name or an alias; `None`: `default`.
+    pub fn similar_in(&self, collection: Option<&str>, query: &Similar) -> Result<Hits> {
+        self.check_top_k(query.top_k)?;
+        let collection = self.live().collection(collection)?;
+        Searcher { collection: &collection, filter: query.filter.as_ref() }.similar(self, query)
+    }
+
+    /// Items of `default` near a vector.
     pub fn similar_to_vector(&self, query: &Near) -> Result<Hits> {
+        self.similar_to_vector_in(None, query)
+    }
+
+    /// Items of a collection near a vector, by the collection's name or an alias; `None`: `default`.
+    pub fn similar_to_vector_in(&self, collection: Option<&str>, query: &Near) -> Result<Hits> {
         self.check_top_k(query.top_k)?;
         check_vector(&query.vector, self.options().limits.dimension)?;
-        let live = self.live();
-        let searcher = Searcher { live: &live, filter: query.filter.as_ref() };
+        let collection = self.live().collection(collection)?;
+        let searcher = Searcher { collection: &collection, filter: query.filter.as_ref() };
         let (found, candidates) = searcher.near(&query.vector, query.top_k, query.min_score, None)?;
         Ok(Hits { results: searcher.hits(found), mode: Using::Vectors.name(), candidates })
     }
@@ -121,7 +133,7 @@ const MARGIN: f64 = 1e-5;
 
 /// One search on one state.
 struct Searcher<'a> {
-    live: &'a Live,
+    collection: &'a RwLock<Collection>,
     filter: Option<&'a Filter>,
 }
 
@@ -147,7 +159,7 @@ impl Searcher<'_> {
     }
 
     fn asked(&self, id: &str) -> Result<Asked> {
-        let state = self.live.collection.read();
+        let state = self.collection.read();
         let item = state.items.find(id).ok_or_else(|| unknown(id))?;
         let vector = state.places.get(item).map(|place| state.vectors.get(place).to_vec());
         Ok(Asked { item, vector, neighbours: state.neighbours.view.len(item) })
@@ -172,7 +184,7 @@ impl Searcher<'_> {
     /// The best neighbours with a positive score.
     fn by_events(&self, item: u32, top_k: usize, min_score: Option<f64>) -> (Vec<Scored>, usize) {
         let list: Vec<(u32, f64)> = {
-            let state = self.live.collection.read();
+            let state = self.collection.read();
             let none = Metadata::default();
             let metadata = |item| state.metadata.get(item).map_or(&none, |m| &**m);
             let wanted = |item| self.filter.is_none_or(|filter| filter.matches(metadata(item)));
@@ -194,7 +206,7 @@ impl Searcher<'_> {
         not: Option<u32>,
     ) -> Result<(Vec<Scored>, usize)> {
         let (vectors, places, metric) = {
-            let state = self.live.collection.read();
+            let state = self.collection.read();
             (state.vectors.clone(), state.places.clone(), state.settings.metric)
         };
         let dimension = vectors.dimension as usize;
@@ -237,11 +249,11 @@ impl Searcher<'_> {
     /// Which items match, as bits by item number; an item without metadata is matched as one with none of the keys. One
     /// page of metadata at a time is held, outside the lock.
     fn matching(&self, filter: &Filter) -> Vec<u64> {
-        let items = self.live.collection.read().items.count();
+        let items = self.collection.read().items.count();
         let without = filter.matches(&Metadata::default());
         let mut bits = vec![0u64; items.div_ceil(64) as usize];
         for first in (0..items).step_by(MetadataPage::ROWS as usize) {
-            let page = self.live.collection.read().metadata.page_of(first);
+            let page = self.collection.read().metadata.page_of(first);
             if page.is_none() && !without {
                 continue;
             }
@@ -259,13 +271,13 @@ impl Searcher<'_> {
     /// The order of two items' ids; only asked where scores are equal.
     fn by_id(&self) -> impl FnMut(u32, u32) -> Ordering {
         |a, b| {
-            let state = self.live.collection.read();
+            let state = self.collection.read();
             state.items.get(a).as_bytes().cmp(state.items.get(b).as_bytes())
         }
     }
 
     fn hits(&self, found: Vec<Scored>) -> Vec<Hit> {
-        let state = self.live.collection.read();
+        let state = self.collection.read();
         let hit = |scored: Scored| Hit { id: state.items.get(scored.item).to_owned(), score: scored.score };
         found.into_iter().map(hit).collect()
     }

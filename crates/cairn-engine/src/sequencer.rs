@@ -1,5 +1,6 @@
 //! The sequencer's thread: takes requests from a queue and steps the core.
 
+use crate::change::CollectionChange;
 use crate::checkpoint::CheckpointReport;
 use crate::core::Core;
 use crate::database::Replace;
@@ -9,7 +10,7 @@ use crate::history::Point;
 use crate::mutation::Mutation;
 use crate::view::View;
 use crate::wal_settings::WalSettings;
-use crate::write::Write;
+use crate::write::Request;
 use cairn_log::{Log, Lsn, TimelineId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,11 +24,16 @@ const BATCH_WRITES: usize = 4_096;
 /// What is asked of the sequencer.
 pub(crate) enum Message {
     Write {
-        writes: Vec<Write>,
+        writes: Vec<Request>,
         done: Done,
     },
     /// A View, and the log that must be synced before anyone else learns of it.
     View(Sender<(View, Option<Arc<Log>>)>),
+    /// A change of the collections themselves.
+    Change {
+        change: Box<CollectionChange>,
+        answer: Sender<Result<Lsn>>,
+    },
     Checkpoint(Sender<Result<Option<CheckpointReport>>>),
     CheckpointDone(Box<CheckpointResult>),
     BeginLoad {
@@ -121,7 +127,7 @@ impl Sequencer {
     /// Steps the core with these writes and all that are waiting behind them: one sync for all.
     fn write(
         &mut self,
-        mut writes: Vec<Write>,
+        mut writes: Vec<Request>,
         done: Done,
         queue: &Receiver<Message>,
         held: &mut VecDeque<Message>,
@@ -161,6 +167,13 @@ impl Sequencer {
             Message::SetWal { wal, answer } => {
                 let result = self.core.set_wal(*wal);
                 self.publish();
+                drop(answer.send(result));
+            }
+            Message::Change { change, answer } => {
+                let result = match &self.loading {
+                    Some(reason) => Err(Error::Loading(reason.clone())),
+                    None => self.core.change_collections(&change),
+                };
                 drop(answer.send(result));
             }
             Message::Retain(answer) => {
@@ -271,7 +284,7 @@ impl Sequencer {
         self.checkpoint_error = None;
         // What cannot be removed now is removed by the next load, or open.
         let _ = self.shared.database.drop_old_timelines(new, self.core.wal(), &self.shared.options);
-        let counts = self.core.live().collection.read().counts;
+        let counts = self.core.live().state.read().counts();
         Ok(LoadReport { timeline: new, lsn: self.core.lsn(), counts })
     }
 

@@ -166,11 +166,19 @@ pub struct Limits {
     pub dimension: u32,
     /// Results of one query.
     pub top_k: usize,
+    /// Collections.
+    pub collections: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { id_bytes: 1_024, metadata_bytes: 64 << 10, dimension: 65_536, top_k: 1_000 }
+        Limits {
+            id_bytes: 1_024,
+            metadata_bytes: 64 << 10,
+            dimension: 65_536,
+            top_k: 1_000,
+            collections: 1_024,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state hash: one number for a logical state, whatever its pages, numbers and history.
 
 use crate::codec::put_text;
-use crate::view::CollectionView;
+use crate::view::{CollectionView, StateView};
 use sha2::{Digest, Sha256};
 
 /// Feeds SHA-256 through a buffer, so that small fields are cheap.
@@ -29,21 +29,41 @@ impl Hasher {
 }
 
 /// The hash of docs/format.md, "State hash".
-pub(crate) fn of(state: &CollectionView) -> [u8; 32] {
+pub(crate) fn of(state: &StateView) -> [u8; 32] {
     let mut h = Hasher { sha: Sha256::new(), buffer: Vec::new() };
     h.put(b"cairndb-state-1");
-    h.count(1);
-    h.text("default");
-    state.settings.encode(&mut h.buffer);
-    h.put(&state.vectors.dimension.to_le_bytes());
-    items(&mut h, state);
-    contexts(&mut h, state);
-    neighbours(&mut h, state);
-    dedup(&mut h, state);
-    h.count(state.counts.total_events);
-    h.count(state.counts.stored_events);
+    let mut collections: Vec<&CollectionView> =
+        state.collections.iter().filter(|collection| !collection.spec.volatile).collect();
+    collections.sort_unstable_by_key(|collection| collection.name.as_bytes());
+    h.count(collections.len() as u64);
+    for collection in &collections {
+        hash_collection(&mut h, collection);
+    }
+    let names: std::collections::HashMap<u32, &str> =
+        collections.iter().map(|collection| (collection.number, collection.name.as_str())).collect();
+    let aliases: Vec<(&String, &&str)> =
+        state.aliases.iter().filter_map(|(alias, number)| Some((alias, names.get(number)?))).collect();
+    if !aliases.is_empty() {
+        h.count(aliases.len() as u64);
+        for (alias, name) in aliases {
+            h.text(alias);
+            h.text(name);
+        }
+    }
     h.sha.update(&h.buffer);
     h.sha.finalize().into()
+}
+
+fn hash_collection(h: &mut Hasher, state: &CollectionView) {
+    h.text(&state.name);
+    state.settings.encode(&mut h.buffer);
+    h.put(&state.vectors.dimension.to_le_bytes());
+    items(h, state);
+    contexts(h, state);
+    neighbours(h, state);
+    dedup(h, state);
+    h.count(state.counts.total_events);
+    h.count(state.counts.stored_events);
 }
 
 fn items(h: &mut Hasher, state: &CollectionView) {

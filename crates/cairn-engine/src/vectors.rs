@@ -64,6 +64,14 @@ impl Vectors {
         old.is_none()
     }
 
+    /// Takes an item's vector away.
+    pub fn delete(&mut self, places: &mut Places, item: u32) {
+        if let Some(old) = places.get(item) {
+            places.clear(item);
+            self.kill(old);
+        }
+    }
+
     fn append(&mut self, places: &mut Places, item: u32, vector: &[f32]) {
         let row = self.buffer.push(item, vector);
         places.set(item, Place { segment: self.next_segment, row });

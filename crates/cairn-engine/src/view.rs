@@ -10,40 +10,42 @@ use crate::neighbours::NeighboursView;
 use crate::places::Places;
 use crate::rings::Rings;
 use crate::settings::Settings;
+use crate::spec::CollectionSpec;
 use crate::state_hash;
 use crate::vectors::Vectors;
 use cairn_log::{DatabaseId, Lsn, TimelineId};
+use std::collections::BTreeMap;
 
-/// A collection's roots.
+/// All collections' roots.
 #[derive(Clone)]
-pub(crate) struct CollectionView {
-    pub settings: Settings,
-    pub items: NamesView<Items>,
-    pub contexts: NamesView<Contexts>,
-    pub places: Places,
-    pub metadata: MetadataTable,
-    pub rings: Rings,
-    pub neighbours: NeighboursView,
-    pub dedup: DedupView,
-    pub vectors: Vectors,
-    pub counts: Counts,
+pub(crate) struct StateView {
+    /// By number: `default` is the first.
+    pub collections: Vec<CollectionView>,
+    pub aliases: BTreeMap<String, u32>,
+    pub next_number: u32,
 }
 
-impl Collection {
-    /// The roots as they are now: a few pointers, whatever the collection's size.
-    pub fn view(&self) -> CollectionView {
-        CollectionView {
-            settings: self.settings.clone(),
-            items: self.items.view(),
-            contexts: self.contexts.view(),
-            places: self.places.clone(),
-            metadata: self.metadata.clone(),
-            rings: self.rings.clone(),
-            neighbours: self.neighbours.view.clone(),
-            dedup: self.dedup.view.clone(),
-            vectors: self.vectors.clone(),
-            counts: self.counts,
-        }
+/// One collection's roots: all that is in it at the View's LSN.
+#[derive(Clone)]
+pub struct CollectionView {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) settings: Settings,
+    pub(crate) spec: CollectionSpec,
+    pub(crate) items: NamesView<Items>,
+    pub(crate) contexts: NamesView<Contexts>,
+    pub(crate) places: Places,
+    pub(crate) metadata: MetadataTable,
+    pub(crate) rings: Rings,
+    pub(crate) neighbours: NeighboursView,
+    pub(crate) dedup: DedupView,
+    pub(crate) vectors: Vectors,
+    pub(crate) counts: Counts,
+}
+
+impl std::fmt::Debug for CollectionView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CollectionView").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -65,7 +67,7 @@ pub struct Position {
 #[derive(Clone)]
 pub struct View {
     pub(crate) position: Position,
-    pub(crate) state: CollectionView,
+    pub(crate) state: StateView,
 }
 
 impl std::fmt::Debug for View {
@@ -105,68 +107,136 @@ impl View {
         self.position.lsn
     }
 
-    /// How much there is.
+    /// How much there is in all collections but the volatile ones.
     pub fn counts(&self) -> Counts {
-        self.state.counts
+        let lasting = self.state.collections.iter().filter(|collection| !collection.spec.volatile);
+        lasting.map(|collection| collection.counts).sum()
     }
 
-    /// The settings in force.
-    pub fn settings(&self) -> &Settings {
-        &self.state.settings
+    /// The collection that is always there.
+    pub fn default_collection(&self) -> &CollectionView {
+        self.state.collections.first().expect("it is there from the first and never dropped")
     }
 
-    /// The dimension of vectors; 0: none yet.
-    pub fn dimension(&self) -> u32 {
-        self.state.vectors.dimension
+    /// All collections; `default` is the first.
+    pub fn collections(&self) -> &[CollectionView] {
+        &self.state.collections
+    }
+
+    /// The collection that a name or an alias means.
+    pub fn collection(&self, name: &str) -> Option<&CollectionView> {
+        let named = self.state.collections.iter().find(|collection| collection.name == name);
+        named.or_else(|| {
+            let number = self.state.aliases.get(name)?;
+            self.state.collections.iter().find(|collection| collection.number == *number)
+        })
+    }
+
+    /// Aliases and the names of the collections they mean.
+    pub fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.state.aliases.iter().filter_map(|(alias, number)| {
+            let meant = self.state.collections.iter().find(|collection| collection.number == *number)?;
+            Some((alias.as_str(), meant.name.as_str()))
+        })
     }
 
     /// SHA-256 of the logical state (docs/format.md, "State hash"). Costs a sort of all ids.
     pub fn state_hash(&self) -> [u8; 32] {
         state_hash::of(&self.state)
     }
+}
+
+impl CollectionView {
+    /// The roots as they are now: a few pointers, whatever the collection's size.
+    pub(crate) fn of(number: u32, name: String, state: &Collection) -> CollectionView {
+        CollectionView {
+            number,
+            name,
+            settings: state.settings.clone(),
+            spec: state.spec.clone(),
+            items: state.items.view(),
+            contexts: state.contexts.view(),
+            places: state.places.clone(),
+            metadata: state.metadata.clone(),
+            rings: state.rings.clone(),
+            neighbours: state.neighbours.view.clone(),
+            dedup: state.dedup.view.clone(),
+            vectors: state.vectors.clone(),
+            counts: state.counts,
+        }
+    }
+
+    /// As it is after a restart, when it is volatile: empty.
+    pub(crate) fn emptied(&self) -> CollectionView {
+        let mut empty = Collection::new(self.settings.clone());
+        empty.configure(self.spec.clone());
+        CollectionView::of(self.number, self.name.clone(), &empty)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is stored and indexed.
+    pub fn spec(&self) -> &CollectionSpec {
+        &self.spec
+    }
+
+    /// How much there is.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The dimension of vectors; 0: none yet.
+    pub fn dimension(&self) -> u32 {
+        self.vectors.dimension
+    }
 
     /// Contexts and their events, oldest first.
     pub fn contexts(&self) -> impl Iterator<Item = (&str, Vec<EventRow<'_>>)> {
-        (0..self.state.contexts.count).map(|context| {
-            let ring = self.state.rings.get(context).iter();
+        (0..self.contexts.count).map(|context| {
+            let ring = self.rings.get(context).iter();
             let row = |e: &crate::event::RingEvent| EventRow {
-                id: self.state.items.get(e.item),
+                id: self.items.get(e.item),
                 op: e.op,
                 score: e.score,
                 time_s: e.time_s,
             };
-            (self.state.contexts.get(context), ring.map(row).collect())
+            (self.contexts.get(context), ring.map(row).collect())
         })
     }
 
     /// Items and their neighbours with logical scores: each pair stands at both items that list it.
     pub fn neighbours(&self) -> impl Iterator<Item = (&str, Vec<(&str, f64)>)> {
-        self.state.neighbours.owners().map(|owner| {
-            let list = self.state.neighbours.of(owner);
-            (self.state.items.get(owner), list.map(|(n, score)| (self.state.items.get(n), score)).collect())
+        self.neighbours.owners().map(|owner| {
+            let list = self.neighbours.of(owner);
+            (self.items.get(owner), list.map(|(n, score)| (self.items.get(n), score)).collect())
         })
     }
 
     /// Ids and vectors.
     pub fn vectors(&self) -> impl Iterator<Item = (&str, &[f32])> {
-        self.state
-            .places
-            .items()
-            .map(|(item, place)| (self.state.items.get(item), self.state.vectors.get(place)))
+        self.places.items().map(|(item, place)| (self.items.get(item), self.vectors.get(place)))
     }
 
     /// Ids and metadata.
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &Metadata)> {
-        self.state.metadata.items().map(|(item, metadata)| (self.state.items.get(item), &**metadata))
+        self.metadata.items().map(|(item, metadata)| (self.items.get(item), &**metadata))
     }
 
     /// What the dedup cache remembers, least recently stored first.
     pub fn dedup(&self) -> impl Iterator<Item = DedupRow<'_>> {
-        self.state.dedup.entries().map(|e| DedupRow {
+        self.dedup.entries().map(|e| DedupRow {
             state: e.state,
             score: e.score,
-            context: self.state.contexts.get(e.context),
-            id: self.state.items.get(e.item),
+            context: self.contexts.get(e.context),
+            id: self.items.get(e.item),
             time_s: e.time_s,
         })
     }

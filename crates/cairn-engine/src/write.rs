@@ -2,8 +2,9 @@
 
 use crate::event::EventOp;
 use crate::metadata::Metadata;
+use std::sync::Arc;
 
-/// A requested change of the default collection.
+/// A requested change of what is in a collection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// Sets an item's vector, keeping its metadata. The first vector fixes the dimension.
@@ -19,6 +20,11 @@ pub enum Write {
         id: String,
         /// All of its metadata.
         metadata: Metadata,
+    },
+    /// Takes an item's vector and metadata away. Its events and what they imply stay.
+    VectorDelete {
+        /// The item.
+        id: String,
     },
     /// Records what a context did with an item.
     Event {
@@ -38,4 +44,19 @@ pub enum Write {
         /// More than 0 and at most 1.
         factor: f64,
     },
+}
+
+/// A write and the collection it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The collection's name, or an alias of it; `None`: `default`.
+    pub collection: Option<Arc<str>>,
+    /// What is to change.
+    pub write: Write,
+}
+
+impl From<Write> for Request {
+    fn from(write: Write) -> Request {
+        Request { collection: None, write }
+    }
 }

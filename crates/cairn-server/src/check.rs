@@ -9,7 +9,7 @@ pub(crate) fn check(view: &View) -> Block {
         .pair("timeline", view.timeline())
         .pair("lsn", view.lsn())
         .pair("state_hash", hash)
-        .pair("dimension", view.dimension());
+        .pair("dimension", view.default_collection().dimension());
     with_counts(block, &view.counts())
 }
 

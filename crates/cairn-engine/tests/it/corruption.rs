@@ -102,8 +102,8 @@ fn a_newer_version_is_refused_with_both_numbers() {
     let (disk, _) = small();
     let path =
         files(&disk).into_iter().find(|p| p.to_string_lossy().ends_with(".ckpt")).expect("a checkpoint");
-    disk.flip(&path, 8, 1 ^ 2);
+    disk.flip(&path, 8, 2 ^ 3);
     let e = check_dir(&storage(&disk), Path::new(DIR)).expect_err("refused");
-    assert!(e.to_string().contains("Version mismatch: expected 1, got 2"), "{e}");
+    assert!(e.to_string().contains("Version mismatch: expected 2, got 3"), "{e}");
     assert_eq!(e.kind(), ErrorKind::Version);
 }

@@ -143,7 +143,7 @@ fn a_changed_setting_is_logged_and_a_conflicting_dimension_refused() {
     let mut changed = options();
     changed.settings.ctx_buffer_size = 7;
     let engine = open(&disk, &changed);
-    assert_eq!(engine.view().expect("a view").settings().ctx_buffer_size, 7);
+    assert_eq!(engine.view().expect("a view").default_collection().settings().ctx_buffer_size, 7);
     engine.close().expect("closes");
     changed.settings.dimension = 768;
     let e = Engine::open(storage(&disk), Path::new(DIR), changed).expect_err("refused");

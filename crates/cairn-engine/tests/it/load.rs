@@ -144,22 +144,26 @@ fn a_restored_directory_is_whole_or_not_there() {
 #[test]
 fn a_state_rebuilt_part_by_part_has_the_same_hash() {
     let view = source();
-    let mut builder = StateBuilder::new(view.settings().clone()).expect("valid settings");
-    view.vectors().for_each(|(id, v)| builder.set_vector(id, v).expect("valid"));
-    view.metadata().for_each(|(id, m)| builder.set_metadata(id, m.clone()).expect("valid"));
-    for (context, ring) in view.contexts() {
+    let mut builder =
+        StateBuilder::new(view.default_collection().settings().clone()).expect("valid settings");
+    view.default_collection().vectors().for_each(|(id, v)| builder.set_vector(id, v).expect("valid"));
+    view.default_collection()
+        .metadata()
+        .for_each(|(id, m)| builder.set_metadata(id, m.clone()).expect("valid"));
+    for (context, ring) in view.default_collection().contexts() {
         builder.push_context(context).expect("valid");
         for e in ring {
             builder.push_event(context, e.id, e.op, e.score, e.time_s).expect("valid");
         }
     }
-    for (owner, list) in view.neighbours() {
+    for (owner, list) in view.default_collection().neighbours() {
         list.iter().for_each(|(n, score)| builder.set_neighbour(owner, n, *score).expect("valid"));
     }
-    view.dedup()
+    view.default_collection()
+        .dedup()
         .for_each(|d| builder.push_dedup(d.state, d.score, d.context, d.id, d.time_s).expect("valid"));
     builder.set_totals(view.counts().total_events, view.counts().stored_events);
-    let rebuilt = builder.finish(view.position());
+    let rebuilt = builder.finish(view.position()).expect("a state");
     assert_eq!(hash(&rebuilt), hash(&view));
     assert_eq!(
         (rebuilt.counts().pairs, rebuilt.counts().one_sided),

@@ -1,6 +1,7 @@
 //! Tests of `cairn-engine`.
 
 mod checkpoint;
+mod collections;
 mod corruption;
 mod crash;
 mod distance;

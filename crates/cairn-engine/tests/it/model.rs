@@ -221,7 +221,7 @@ fn same_state(model: &Reference, view: &View) {
         (view.counts().total_events, view.counts().stored_events),
         (model.total_events, model.stored_events)
     );
-    let mut contexts: Vec<_> = view.contexts().collect();
+    let mut contexts: Vec<_> = view.default_collection().contexts().collect();
     contexts.sort_by_key(|(name, _)| *name);
     assert_eq!(contexts.iter().map(|(name, _)| *name).collect::<Vec<_>>(), model.contexts());
     for (name, ring) in contexts {
@@ -234,7 +234,7 @@ fn same_state(model: &Reference, view: &View) {
         let expected = model.ring(name).into_iter().map(|e| (e.id, e.op, e.score, e.time_s));
         assert_eq!(got, expected.collect::<Vec<_>>(), "{name}");
     }
-    for (owner, mut list) in view.neighbours() {
+    for (owner, mut list) in view.default_collection().neighbours() {
         list.sort_by_key(|(id, _)| *id);
         let expected = model.neighbours_of(owner);
         assert_eq!(list.len(), expected.len(), "{owner}");
@@ -246,14 +246,15 @@ fn same_state(model: &Reference, view: &View) {
             );
         }
     }
-    let mut vectors: Vec<_> = view.vectors().map(|(id, v)| (id.to_owned(), v.to_vec())).collect();
+    let mut vectors: Vec<_> =
+        view.default_collection().vectors().map(|(id, v)| (id.to_owned(), v.to_vec())).collect();
     vectors.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(vectors, model.vectors().clone().into_iter().collect::<Vec<_>>());
-    assert_eq!(view.metadata().count(), model.metadata().len());
-    for (id, metadata) in view.metadata() {
+    assert_eq!(view.default_collection().metadata().count(), model.metadata().len());
+    for (id, metadata) in view.default_collection().metadata() {
         assert_eq!(metadata.to_json(), crate::reference::fields_json(&model.metadata()[id]));
     }
-    let got: Vec<(Recall, Memory)> = view.dedup().map(|row| memory(&row)).collect();
+    let got: Vec<(Recall, Memory)> = view.default_collection().dedup().map(|row| memory(&row)).collect();
     assert_eq!(got, model.memories());
 }
 

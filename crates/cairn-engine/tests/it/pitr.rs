@@ -205,7 +205,7 @@ fn a_time_without_a_timeline_is_of_the_one_that_was_live_then() {
     write("9 s");
     let ids = |at: i64, timeline| {
         let view = engine.view_at(Target::Time(START_US + at * second), timeline).expect("reachable");
-        view.vectors().map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
+        view.default_collection().vectors().map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(ids(2, None), ["1 s", "2 s"]);
     assert_eq!(ids(5, None), ["1 s", "2 s", "3 s", "5 s"], "the branch was not live yet");

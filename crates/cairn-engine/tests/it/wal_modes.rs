@@ -272,7 +272,7 @@ fn a_log_without_vectors_loses_those_since_the_checkpoint_and_only_those() {
         (Lsn(5), 1, 1, 1)
     );
     let view = crashed.view().expect("a view");
-    assert_eq!(view.vectors().collect::<Vec<_>>(), [("old", &[1.0f32, 2.0][..])]);
+    assert_eq!(view.default_collection().vectors().collect::<Vec<_>>(), [("old", &[1.0f32, 2.0][..])]);
     assert!(crashed.write(vec![vector("new", &[3.0])])[0].is_err(), "the dimension is known");
     engine.close().expect("an orderly close takes a checkpoint");
     assert_eq!(open(&disk, &options).stats().counts.vectors, 2);

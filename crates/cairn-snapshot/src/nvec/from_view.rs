@@ -4,12 +4,13 @@ use super::pairs::{self, Pair};
 use super::section::{COUNTS, DEDUP, EVENTS, METADATA, ONE_SIDED, ORIGIN, PAIRS, SETTINGS, UNEVEN, VECTORS};
 use super::sink::{Measure, Sink};
 use crate::error::{Error, Result};
-use cairn_engine::View;
+use cairn_engine::{CollectionView, Position};
 
 /// The payloads of a View's sections. They are made twice, to learn their sizes and to write them; a View never changes,
 /// so both times are the same.
 pub(crate) struct Payloads<'a> {
-    view: &'a View,
+    view: &'a CollectionView,
+    position: Position,
     one_sided: u64,
     uneven: u64,
     /// Bytes and CRC of the pairs section, which are learnt on the way.
@@ -17,8 +18,8 @@ pub(crate) struct Payloads<'a> {
 }
 
 impl<'a> Payloads<'a> {
-    pub(crate) fn new(view: &'a View) -> Result<Payloads<'a>> {
-        let mut payloads = Payloads { view, one_sided: 0, uneven: 0, pairs: (0, 0) };
+    pub(crate) fn new(view: &'a CollectionView, position: Position) -> Result<Payloads<'a>> {
+        let mut payloads = Payloads { view, position, one_sided: 0, uneven: 0, pairs: (0, 0) };
         let mut measure = Measure::default();
         let (mut one_sided, mut uneven) = (0, 0);
         payloads.pairs(&mut measure, |pair| {
@@ -187,7 +188,7 @@ impl<'a> Payloads<'a> {
     }
 
     fn origin(&self, sink: &mut dyn Sink) -> Result<()> {
-        let position = self.view.position();
+        let position = self.position;
         sink.put(&position.database.0)?;
         sink.put(&position.timeline.0)?;
         sink.u64(position.lsn.0)?;

@@ -179,15 +179,16 @@ impl State {
     /// missing in the counts.
     fn finish(self, path: &Path, expected: &FileCounts, position: Position) -> Result<View> {
         let (metadata, dedup) = (self.metadata, self.dedup);
-        let view = self.builder.finish(position);
-        let actual = view.counts();
+        let view = self.builder.finish(position)?;
+        let collection = view.default_collection();
+        let actual = collection.counts();
         let listed = [
             ("contexts", expected.contexts, actual.contexts),
             ("events", expected.events, actual.events),
             ("pairs", expected.pairs, actual.pairs),
             ("vectors", expected.vectors, actual.vectors),
             ("metadata", metadata, actual.metadata),
-            ("dedup entries", dedup, view.dedup().count() as u64),
+            ("dedup entries", dedup, collection.dedup().count() as u64),
         ];
         match listed.into_iter().find(|(_, expected, actual)| expected != actual) {
             None => Ok(view),

@@ -1,7 +1,7 @@
-//! Pairs: the co-occurrence lists of a View, each pair once.
+//! Pairs: the co-occurrence lists of a collection, each pair once.
 
 use crate::error::Result;
-use cairn_engine::View;
+use cairn_engine::CollectionView;
 use std::collections::HashMap;
 
 /// Two items of which at least one lists the other.
@@ -43,9 +43,9 @@ const PAIRS_A_PASS: u64 = 1 << 20;
 /// Which of the two lists the other, and with what score: known of a pair of which one item was met.
 type Waiting<'a> = HashMap<(&'a str, &'a str), (bool, f64)>;
 
-/// Calls `f` with every pair of the View, always in the same order. Lists are directed, so a pair is known once both items
+/// Calls `f` with every pair of a collection, always in the same order. Lists are directed, so a pair is known once both items
 /// were met: pairs wait for that in memory, a share of them at a time.
-pub(crate) fn each(view: &View, mut f: impl FnMut(&Pair<'_>) -> Result<()>) -> Result<()> {
+pub(crate) fn each(view: &CollectionView, mut f: impl FnMut(&Pair<'_>) -> Result<()>) -> Result<()> {
     let passes = u32::try_from(view.counts().pairs / PAIRS_A_PASS + 1).unwrap_or(u32::MAX);
     for pass in 0..passes {
         let mut waiting = Waiting::new();

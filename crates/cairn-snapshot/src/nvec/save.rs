@@ -81,7 +81,7 @@ struct Planned {
 
 impl<'a> Plan<'a> {
     fn new(view: &'a View, now_us: i64, job: &Job<'_>) -> Result<Plan<'a>> {
-        let payloads = Payloads::new(view)?;
+        let payloads = Payloads::new(view.default_collection(), view.position())?;
         let mut sections = Vec::new();
         let mut file_bytes = HEADER_BYTES + FOOTER_BYTES;
         for kind in payloads.kinds() {
@@ -90,7 +90,7 @@ impl<'a> Plan<'a> {
             file_bytes += SECTION_HEADER_BYTES + bytes;
             sections.push(Planned { kind, bytes, crc });
         }
-        let counts = view.counts();
+        let counts = view.default_collection().counts();
         let created_ms = u64::try_from(now_us / 1_000)
             .map_err(|_| Error::Input(format!("the clock says {now_us} µs since 1970: before that")))?;
         let header = Header {
@@ -124,7 +124,7 @@ impl<'a> Plan<'a> {
     }
 
     fn info(&self, view: &View) -> NvecInfo {
-        let counts = view.counts();
+        let counts = view.default_collection().counts();
         NvecInfo {
             version: VERSION,
             flags: self.header.flags,

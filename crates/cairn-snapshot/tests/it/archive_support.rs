@@ -158,7 +158,7 @@ pub fn assert_whole(repository: &Repository, what: &str) {
 /// A View that says it is the state after `lsn` of a timeline, taken at `time_us`.
 pub fn view_at(of: u8, lsn: u64, time_us: i64) -> View {
     let position = Position { database: DATABASE, timeline: timeline_id(of), lsn: Lsn(lsn), time_us };
-    StateBuilder::new(Settings::default()).expect("settings").finish(position)
+    StateBuilder::new(Settings::default()).expect("settings").finish(position).expect("a state")
 }
 
 /// A snapshot after `lsn` of a timeline, taken a tenth of a second later.

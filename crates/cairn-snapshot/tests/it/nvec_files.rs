@@ -38,7 +38,7 @@ fn a_state_with_everything_has_the_same_hash_afterwards() {
     let back = read(&disk).expect("reads");
     assert_eq!(back.state_hash(), view.state_hash());
     assert_eq!(back.position(), view.position());
-    assert_eq!(back.settings(), view.settings());
+    assert_eq!(back.default_collection().settings(), view.default_collection().settings());
     let (mut before, mut after) = (view.counts(), back.counts());
     // Ids that nothing refers to any more are not in a file.
     (before.ids, after.ids) = (0, 0);
@@ -48,8 +48,11 @@ fn a_state_with_everything_has_the_same_hash_afterwards() {
 #[test]
 fn pairs_whose_sides_differ_keep_both_scores() {
     let view = full_state();
-    let lists: std::collections::BTreeMap<&str, std::collections::BTreeMap<&str, f64>> =
-        view.neighbours().map(|(owner, list)| (owner, list.into_iter().collect())).collect();
+    let lists: std::collections::BTreeMap<&str, std::collections::BTreeMap<&str, f64>> = view
+        .default_collection()
+        .neighbours()
+        .map(|(owner, list)| (owner, list.into_iter().collect()))
+        .collect();
     let uneven = lists.iter().flat_map(|(a, list)| list.iter().map(move |(b, score)| (a, b, score)));
     let uneven = uneven.filter(|(a, b, score)| {
         lists.get(**b).and_then(|list| list.get(**a)).is_some_and(|other| other.to_bits() != score.to_bits())

@@ -112,11 +112,15 @@ fn a_file_of_three_sections_loads() {
     let view = read(&file(COUNTS, &three())).expect("reads");
     let counts = view.counts();
     assert_eq!((counts.events, counts.pairs, counts.vectors, counts.contexts), (2, 1, 1, 1));
-    assert_eq!(view.settings().metric, Metric::Dot);
-    assert_eq!(view.settings().ctx_buffer_size, 5);
-    assert_eq!(view.vectors().collect::<Vec<_>>(), [("a", &[1.0f32, -2.0][..])]);
+    assert_eq!(view.default_collection().settings().metric, Metric::Dot);
+    assert_eq!(view.default_collection().settings().ctx_buffer_size, 5);
+    assert_eq!(view.default_collection().vectors().collect::<Vec<_>>(), [("a", &[1.0f32, -2.0][..])]);
     assert_eq!(
-        view.neighbours().flat_map(|(_, list)| list).map(|(_, score)| score).collect::<Vec<_>>(),
+        view.default_collection()
+            .neighbours()
+            .flat_map(|(_, list)| list)
+            .map(|(_, score)| score)
+            .collect::<Vec<_>>(),
         [200.0, 200.0]
     );
     assert_eq!(view.lsn().0, 0);
@@ -227,7 +231,7 @@ fn notes_on_pairs_that_are_not_there_are_refused() {
     sections.push((20, Out::default().u64(1).text("b").text("a").0));
     let view = read(&file(COUNTS, &sections)).expect("reads");
     assert_eq!(view.counts().one_sided, 1);
-    assert_eq!(view.neighbours().map(|(owner, _)| owner).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(view.default_collection().neighbours().map(|(owner, _)| owner).collect::<Vec<_>>(), ["b"]);
 }
 
 #[test]

@@ -99,13 +99,13 @@ impl Held {
     /// What a database holds, of each connection.
     pub fn of(view: &View) -> Vec<Held> {
         let mut all: Vec<Held> = (0..CONNECTIONS).map(|_| Held::default()).collect();
-        for (id, vector) in view.vectors() {
+        for (id, vector) in view.default_collection().vectors() {
             all[owner(id)].vectors.insert(id.to_owned(), vector.to_vec());
         }
-        for (id, metadata) in view.metadata() {
+        for (id, metadata) in view.default_collection().metadata() {
             all[owner(id)].metadata.insert(id.to_owned(), metadata.clone());
         }
-        for (context, ring) in view.contexts() {
+        for (context, ring) in view.default_collection().contexts() {
             let events = ring.iter().map(|e| (e.id.to_owned(), e.score, e.time_s)).collect();
             all[owner(context)].rings.insert(context.to_owned(), events);
         }
