@@ -178,23 +178,8 @@ impl File for RealFile {
     }
 
     fn map(&self) -> Result<Box<dyn Bytes>> {
-        map(&self.file).map_err(|e| Error::io("map", &self.path, e))
+        crate::mapped::map(&self.file, &self.path)
     }
-}
-
-impl Bytes for memmap2::Mmap {}
-impl Bytes for Vec<u8> {}
-
-/// The whole file, mapped.
-pub(crate) fn map(file: &fs::File) -> io::Result<Box<dyn Bytes>> {
-    if file.metadata()?.len() == 0 {
-        return Ok(Box::new(Vec::new()));
-    }
-    // SAFETY: `File::map` has the caller promise that the file is immutable, and files it is used for are written once
-    // and then only removed, which leaves a mapping valid. Another program that cuts such a file can make a read fail
-    // with SIGBUS; the data directory's lock and its mode 0700 are what stands against that.
-    let mapped = unsafe { memmap2::Mmap::map(file) }?;
-    Ok(Box::new(mapped))
 }
 
 /// Reads at `offset`, again when a signal interrupts.

@@ -84,10 +84,32 @@ pub fn check_versions<'a>(
     magic: &[u8; 8],
     versions: RangeInclusive<u32>,
 ) -> Result<&'a [u8]> {
-    let short = || {
-        let expected = format!("at least {} bytes", BINARY_HEAD_BYTES + CRC_BYTES);
-        corrupt(path, "size mismatch", expected, format!("{} bytes", bytes.len()))
-    };
+    check_head_versions(path, bytes, magic, versions)?;
+    let (body, stored) = bytes.split_last_chunk::<CRC_BYTES>().ok_or_else(|| too_short(path, bytes))?;
+    if body.len() < BINARY_HEAD_BYTES {
+        return Err(too_short(path, bytes));
+    }
+    let (stored, computed) = (u32::from_le_bytes(*stored), crc32c(body));
+    if stored != computed {
+        let at = Some(body.len() as u64);
+        let (expected, actual) = (format!("0x{stored:08x}"), format!("0x{computed:08x}"));
+        return Err(mismatch(path, at, "CRC mismatch", &expected, &actual));
+    }
+    Ok(body)
+}
+
+/// Checks only magic and version of a sealed binary file: of one that is mapped, and whose bytes are read when used.
+pub fn check_head(path: &Path, bytes: &[u8], magic: &[u8; 8], version: u32) -> Result<()> {
+    check_head_versions(path, bytes, magic, version..=version)
+}
+
+fn check_head_versions(
+    path: &Path,
+    bytes: &[u8],
+    magic: &[u8; 8],
+    versions: RangeInclusive<u32>,
+) -> Result<()> {
+    let short = || too_short(path, bytes);
     let found = bytes.get(..8).ok_or_else(short)?;
     if found != magic {
         return Err(mismatch(path, Some(0), "magic mismatch", &printable(magic), &printable(found)));
@@ -100,17 +122,12 @@ pub fn check_versions<'a>(
         }
         None => return Err(short()),
     }
-    let (body, stored) = bytes.split_last_chunk::<CRC_BYTES>().ok_or_else(short)?;
-    if body.len() < BINARY_HEAD_BYTES {
-        return Err(short());
-    }
-    let (stored, computed) = (u32::from_le_bytes(*stored), crc32c(body));
-    if stored != computed {
-        let at = Some(body.len() as u64);
-        let (expected, actual) = (format!("0x{stored:08x}"), format!("0x{computed:08x}"));
-        return Err(mismatch(path, at, "CRC mismatch", &expected, &actual));
-    }
-    Ok(body)
+    Ok(())
+}
+
+fn too_short(path: &Path, bytes: &[u8]) -> Error {
+    let expected = format!("at least {} bytes", BINARY_HEAD_BYTES + CRC_BYTES);
+    corrupt(path, "size mismatch", expected, format!("{} bytes", bytes.len()))
 }
 
 fn check_first_line(path: &Path, line: &[u8], magic: &str, version: u32) -> Result<()> {

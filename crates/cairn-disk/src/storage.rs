@@ -44,8 +44,40 @@ pub enum Access {
     Write,
 }
 
+/// How mapped bytes will be read: advice to the system, never more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Advice {
+    /// Nothing is known.
+    Normal,
+    /// Here and there: nothing is read ahead.
+    #[default]
+    Random,
+    /// From the beginning on: much is read ahead.
+    Sequential,
+}
+
 /// A file's bytes, mapped or held in memory.
-pub trait Bytes: Deref<Target = [u8]> + Send + Sync + fmt::Debug {}
+pub trait Bytes: Deref<Target = [u8]> + Send + Sync + fmt::Debug {
+    /// Whether the system may drop them from memory and read them from the file again.
+    fn is_mapped(&self) -> bool {
+        false
+    }
+
+    /// Tells the system how they will be read.
+    fn advise(&self, _advice: Advice) -> Result<()> {
+        Ok(())
+    }
+
+    /// Reads all of them into memory now, as far as there is room.
+    fn populate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How many of them are in memory now, whole pages.
+    fn resident_bytes(&self) -> Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
 
 /// A disk: directories of files, and when what is written lasts.
 ///

@@ -4,7 +4,7 @@ use crate::collection::Counts;
 use crate::error::{Error, Result};
 use crate::kept;
 use crate::layout::{DataDir, TimelineDir};
-use crate::loaded;
+use crate::loaded::{self, Reading};
 use crate::manifest::Manifest;
 use crate::replay::{Until, apply_all, gap, log_config};
 use crate::state::State;
@@ -67,7 +67,7 @@ pub fn view_dir(storage: &Arc<dyn Storage>, dir: &Path) -> Result<(View, CheckRe
     }
     WalSettings::read(&**storage, &data)?;
     check_past(storage, &data, id)?;
-    let loaded = loaded::load(&**storage, &timeline_dir)?;
+    let loaded = loaded::load(&**storage, &timeline_dir, Reading::EveryByte)?;
     let checkpoint_lsn = loaded.position.lsn;
     let mut state = loaded.state;
     let (replayed, torn_bytes, last_us) =

@@ -7,9 +7,11 @@ use crate::kept::KeptCheckpoint;
 use crate::layout::{TimelineDir, pages_name, segment_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file;
+use crate::spec::StorageMode;
 use crate::state::State;
 use crate::tree::{Page, PageRef, Tree};
-use crate::view::View;
+use crate::vector_segment::VectorSegment;
+use crate::view::{CollectionView, View};
 use cairn_disk::{Storage, atomic_replace, write_new};
 use cairn_log::{Log, Lsn};
 use std::collections::btree_map::Entry;
@@ -136,6 +138,8 @@ pub(crate) struct CheckpointDone {
     pub result: Result<(CheckpointReport, KeptCheckpoint)>,
     pub dirty: BTreeSet<PageId>,
     pub stored: Stored,
+    /// Segments that are on disk now and, as their collections want it, mapped from there.
+    pub mapped: Vec<(u32, Arc<VectorSegment>)>,
 }
 
 impl CheckpointJob {
@@ -143,14 +147,46 @@ impl CheckpointJob {
     pub fn run(self) -> CheckpointDone {
         let mut stored = self.stored.clone();
         match self.write(&mut stored) {
-            Ok(done) => CheckpointDone { result: Ok(done), dirty: BTreeSet::new(), stored },
+            Ok(done) => {
+                self.note_stored(&stored);
+                let mapped = self.map_segments();
+                CheckpointDone { result: Ok(done), dirty: BTreeSet::new(), stored, mapped }
+            }
             Err(e) => {
                 // Files already written are in the way of the next try's numbers: skip them.
                 let mut old = self.stored;
                 old.next_page_file = old.next_page_file.max(stored.next_page_file);
-                CheckpointDone { result: Err(e), dirty: self.dirty, stored: old }
+                CheckpointDone { result: Err(e), dirty: self.dirty, stored: old, mapped: Vec::new() }
             }
         }
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &CollectionView> {
+        self.view.state.collections.iter().filter(|collection| !collection.spec.volatile)
+    }
+
+    /// Tells the segments that their files are on disk.
+    fn note_stored(&self, stored: &Stored) {
+        for collection in self.lasting() {
+            for segment in collection.vectors.segments.iter() {
+                if let Some(file) = stored.segments.get(&(collection.number, segment.number)) {
+                    segment.set_stored(file.clone());
+                }
+            }
+        }
+    }
+
+    /// Maps what is in memory and should not be. One that cannot be mapped stays where it is: no harm is done.
+    fn map_segments(&self) -> Vec<(u32, Arc<VectorSegment>)> {
+        let mut mapped = Vec::new();
+        for collection in self.lasting().filter(|c| c.spec.storage != StorageMode::Memory) {
+            for segment in collection.vectors.segments.iter().filter(|s| s.mapping().is_none()) {
+                if let Ok(equal) = segment.to_mapped(&*self.storage, &self.dir, collection.number) {
+                    mapped.push((collection.number, Arc::new(equal)));
+                }
+            }
+        }
+        mapped
     }
 
     fn write(&self, stored: &mut Stored) -> Result<(CheckpointReport, KeptCheckpoint)> {
@@ -178,10 +214,14 @@ impl CheckpointJob {
         let wanted: HashSet<SegmentId> =
             all().flat_map(|c| c.vectors.segments.iter().map(|segment| (c.number, segment.number))).collect();
         stored.segments.retain(|id, _| wanted.contains(id));
-        for collection in all() {
+        for collection in self.lasting() {
             for segment in collection.vectors.segments.iter() {
                 let id = (collection.number, segment.number);
                 if let Entry::Vacant(vacant) = stored.segments.entry(id) {
+                    if let Some(file) = segment.stored() {
+                        vacant.insert(file.clone());
+                        continue;
+                    }
                     let file = self.put(ImageFile::segment(collection.number, Arc::clone(segment)))?;
                     report.bytes += file.bytes;
                     report.segments += 1;
@@ -198,7 +238,7 @@ impl CheckpointJob {
         stored.retain_collections(kept);
         let mut wanted = self.dirty.clone();
         wanted.extend(stored.worth_moving());
-        for collection in all.iter().filter(|collection| !collection.spec.volatile) {
+        for collection in self.lasting() {
             let number = collection.number;
             let mut pages = Pages { collection: number, wanted: &wanted, refs: Vec::new() };
             for_each_tree(collection, &mut pages);

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kept::{Keep, KeptCheckpoint, KeptCheckpoints};
 use crate::layout::TimelineDir;
 use crate::live::Live;
-use crate::loaded;
+use crate::loaded::{self, Reading};
 use crate::mutation::{Change, DEFAULT_COLLECTION, Mutation};
 use crate::replay::{self, Lost, Until};
 use crate::settings::{Options, Settings};
@@ -21,7 +21,7 @@ use crate::write::Request;
 use cairn_disk::Storage;
 use cairn_log::{Entry, Log, Lsn, SyncMode};
 use parking_lot::RwLock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -63,13 +63,13 @@ pub struct OpenReport {
 
 /// One timeline, open for writing. All of it is synchronous: [`Core::step`] decides, logs, syncs, applies and answers.
 pub struct Core {
-    storage: Arc<dyn Storage>,
-    dir: TimelineDir,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) dir: TimelineDir,
     options: Options,
     wal: WalSettings,
     /// Held shared by whoever reads the past.
     past: Arc<RwLock<()>>,
-    live: Arc<Live>,
+    pub(crate) live: Arc<Live>,
     lsn: Lsn,
     /// The time of the last record or checkpoint: times never go back, whatever the clock does.
     last_us: i64,
@@ -78,11 +78,13 @@ pub struct Core {
     kept: KeptCheckpoints,
     log_bytes: u64,
     backlog: Backlog,
-    failed: Option<String>,
-    read_only: Option<String>,
+    pub(crate) failed: Option<String>,
+    pub(crate) read_only: Option<String>,
     pending: Vec<Mutation>,
     /// Where pruning goes on, by collection.
     prune_next: BTreeMap<u32, u32>,
+    /// Files that compactions write or wrote, and no checkpoint names yet.
+    pub(crate) unpublished: HashSet<String>,
 }
 
 impl std::fmt::Debug for Core {
@@ -102,12 +104,12 @@ impl Core {
         adopt: Adopt,
         past: Arc<RwLock<()>>,
     ) -> Result<(Core, OpenReport)> {
-        let loaded = loaded::load(&*storage, &dir)?;
+        let loaded = loaded::load(&*storage, &dir, Reading::ToServe)?;
         let from = loaded.position.lsn;
         let newest =
             KeptCheckpoint { lsn: from, time_us: loaded.position.time_us, files: loaded.stored.names() };
         let kept = KeptCheckpoints::read(&*storage, &dir, newest)?;
-        kept.remove_others(&*storage, &dir)?;
+        kept.remove_others(&*storage, &dir, &HashSet::new())?;
         let mut state = loaded.state;
         state.set_segment_bytes(options.vector_segment_bytes);
         let started_us = options.clock.now_us();
@@ -161,6 +163,7 @@ impl Core {
             read_only: None,
             pending: Vec::new(),
             prune_next: BTreeMap::new(),
+            unpublished: HashSet::new(),
         };
         if adopt == Adopt::Configured {
             core.adopt_settings()?;
@@ -202,6 +205,7 @@ impl Core {
             read_only: Some(reason),
             pending: Vec::new(),
             prune_next: BTreeMap::new(),
+            unpublished: HashSet::new(),
         }
     }
 
@@ -469,6 +473,12 @@ impl Core {
         self.stored = Some(done.stored);
         mark_dirty(&self.live.state.read(), &done.dirty);
         let (report, kept) = done.result?;
+        for (collection, segment) in done.mapped {
+            if let Some(slot) = self.live.state.read().get(collection) {
+                slot.collection.write().vectors.swap_columns(segment);
+            }
+        }
+        self.unpublished.retain(|name| !kept.files.contains(name));
         self.kept.0.push(kept);
         self.drop_unneeded()?;
         Ok(report)
@@ -489,7 +499,7 @@ impl Core {
             false => Keep::of(&self.wal, &self.options, self.now_us()),
         };
         self.kept.thin(keep, log.as_deref());
-        self.kept.remove_others(&*self.storage, &self.dir)?;
+        self.kept.remove_others(&*self.storage, &self.dir, &self.unpublished)?;
         let (Some(log), Some(oldest)) = (log, self.kept.oldest()) else { return Ok(()) };
         let needed = oldest.lsn.0 + 1;
         let waits = self.backlog.is_on() && !gives_way;

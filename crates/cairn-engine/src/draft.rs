@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::layout::{DataDir, TimelineDir, check_image_name};
-use crate::loaded;
+use crate::loaded::{self, Reading};
 use crate::manifest::{FileRef, Manifest};
 use crate::mutation::Mutation;
 use crate::settings::Options;
@@ -204,7 +204,7 @@ fn roll_forward<E: From<Error>>(
 ) -> Result<RestoreReport, E> {
     let data = DataDir(dir.to_owned());
     let base_dir = data.timeline(base.timeline);
-    let loaded = loaded::load(&**storage, &base_dir)?;
+    let loaded = loaded::load(&**storage, &base_dir, Reading::ToServe)?;
     let mut state = loaded.state;
     // Its LSNs are those of the timeline that the snapshot was taken on.
     let origin = base.origin;

@@ -93,7 +93,13 @@ impl KeptCheckpoints {
     }
 
     /// Removes from disk what none of these names: other checkpoints first, so that none is left without its files.
-    pub fn remove_others(&self, storage: &dyn Storage, dir: &TimelineDir) -> Result<()> {
+    /// `spared` are names of image files that no checkpoint names yet.
+    pub fn remove_others(
+        &self,
+        storage: &dyn Storage,
+        dir: &TimelineDir,
+        spared: &HashSet<String>,
+    ) -> Result<()> {
         let mut removed = false;
         for entry in storage.list(&dir.checkpoints())? {
             let is_kept = checkpoint_lsn(&entry.name).is_some_and(|lsn| self.0.iter().any(|k| k.lsn == lsn));
@@ -109,7 +115,7 @@ impl KeptCheckpoints {
             let prefix = sub.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             for entry in storage.list(&sub)? {
                 let name = format!("{prefix}/{}", entry.name);
-                if !self.0.iter().any(|kept| kept.files.contains(&name)) {
+                if !spared.contains(&name) && !self.0.iter().any(|kept| kept.files.contains(&name)) {
                     storage.remove(&sub.join(&entry.name))?;
                 }
             }

@@ -7,11 +7,12 @@ use crate::kept::{MANIFEST_BYTES_MAX, listed};
 use crate::layout::{TimelineDir, pages_number, segment_number};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file::{self, StoredPage};
+use crate::spec::StorageMode;
 use crate::state::State;
 use crate::tree::{Page, Tree};
 use crate::vector_segment::VectorSegment;
 use crate::view::Position;
-use cairn_disk::{Storage, read_file};
+use cairn_disk::{Access, Bytes, Storage, read_file};
 use cairn_log::Lsn;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,13 +25,27 @@ pub(crate) struct Loaded {
     pub stored: Stored,
 }
 
-/// Loads the newest checkpoint of a timeline, checking every byte.
-pub(crate) fn load(storage: &dyn Storage, dir: &TimelineDir) -> Result<Loaded> {
-    load_at(storage, dir, newest(storage, dir)?)
+/// How much is read of what can be mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// What is needed to serve: the rest is read, and checked, in the background.
+    ToServe,
+    /// Every byte, and every checksum.
+    EveryByte,
 }
 
-/// Loads one checkpoint of a timeline, checking every byte.
-pub(crate) fn load_at(storage: &dyn Storage, dir: &TimelineDir, lsn: Lsn) -> Result<Loaded> {
+/// Loads the newest checkpoint of a timeline.
+pub(crate) fn load(storage: &dyn Storage, dir: &TimelineDir, reading: Reading) -> Result<Loaded> {
+    load_at(storage, dir, newest(storage, dir)?, reading)
+}
+
+/// Loads one checkpoint of a timeline.
+pub(crate) fn load_at(
+    storage: &dyn Storage,
+    dir: &TimelineDir,
+    lsn: Lsn,
+    reading: Reading,
+) -> Result<Loaded> {
     let path = dir.checkpoint(lsn);
     let manifest = Manifest::decode(&path, &read_file(storage, &path, MANIFEST_BYTES_MAX)?)?;
     let position = manifest.position()?;
@@ -42,21 +57,22 @@ pub(crate) fn load_at(storage: &dyn Storage, dir: &TimelineDir, lsn: Lsn) -> Res
     }
     let mut building = Building { collections: BTreeMap::new(), stored: Stored::default() };
     for entry in &manifest.collections {
-        let collection = Collection::new(entry.settings.clone());
+        let mut collection = Collection::new(entry.settings.clone());
+        collection.configure(entry.spec.clone());
         if building.collections.insert(entry.number, collection).is_some() {
             return Err(Error::Decode("manifest: a collection stands twice").in_file(&path));
         }
     }
     for file in &manifest.files {
-        read_one(storage, dir, file, &mut building)?;
+        read_one(storage, dir, file, &mut building, reading)?;
     }
     let Building { mut collections, mut stored } = building;
     let mut state = State::default();
     for entry in manifest.collections {
         let Some(mut collection) = collections.remove(&entry.number) else { continue };
         collection.vectors.dimension = entry.head.dimension;
-        collection.vectors.next_segment = entry.head.next_segment;
-        collection.configure(entry.spec);
+        collection.vectors.buffer_number = entry.head.next_segment;
+        collection.vectors.next_segment = entry.head.next_number();
         rebuild(&mut collection, &entry.head).map_err(|e| e.in_file(&path))?;
         state.put(entry.number, entry.name, collection);
     }
@@ -87,13 +103,44 @@ fn newest(storage: &dyn Storage, dir: &TimelineDir) -> Result<Lsn> {
     listed(storage, dir)?.last().copied().ok_or_else(missing)
 }
 
-fn read_one(storage: &dyn Storage, dir: &TimelineDir, file: &FileRef, building: &mut Building) -> Result<()> {
-    let (path, bytes) = read_file_of(storage, dir, file)?;
-    if let Some(number) = segment_number(&file.name) {
-        return put_segment(&path, &bytes, number, file, building);
+fn read_one(
+    storage: &dyn Storage,
+    dir: &TimelineDir,
+    file: &FileRef,
+    building: &mut Building,
+    reading: Reading,
+) -> Result<()> {
+    if let Some(id) = segment_number(&file.name) {
+        let path = dir.file(&file.name);
+        let collection = building.collection(id.0, &path)?;
+        let segment = match collection.spec.storage {
+            StorageMode::Memory => {
+                let (path, bytes) = read_file_of(storage, dir, file)?;
+                VectorSegment::decode(&path, &bytes, id.0)?
+            }
+            StorageMode::Mmap | StorageMode::Hybrid => map_segment(storage, &path, file, id.0, reading)?,
+        };
+        return put_segment(&path, segment, id, file, building);
     }
+    let (path, bytes) = read_file_of(storage, dir, file)?;
     let number = pages_number(&file.name).ok_or(Error::Decode("an unknown kind of file"))?;
     put_pages(&path, &bytes, number, file, building)
+}
+
+/// Maps a segment's file. To serve from it, only its header is checked: the rest is when the background comes to it.
+fn map_segment(
+    storage: &dyn Storage,
+    path: &Path,
+    file: &FileRef,
+    collection: u32,
+    reading: Reading,
+) -> Result<VectorSegment> {
+    check_size(storage, path, file)?;
+    let bytes: Arc<dyn Bytes> = Arc::from(storage.open(path, Access::Read)?.map()?);
+    if reading == Reading::EveryByte {
+        check_crc(path, &bytes, file)?;
+    }
+    VectorSegment::map(path, bytes, collection)
 }
 
 /// Reads a file that a manifest names, and checks its length and checksum.
@@ -103,36 +150,44 @@ pub(crate) fn read_file_of(
     file: &FileRef,
 ) -> Result<(PathBuf, Vec<u8>)> {
     let path = dir.file(&file.name);
-    let size = storage.stat(&path)?.map(|stat| stat.bytes);
-    if size != Some(file.bytes) {
-        let got = size.map_or("no file".to_owned(), |n| format!("{n} bytes"));
-        return Err(Error::Corrupt {
-            path,
-            what: format!("size mismatch: expected {} bytes, got {got}", file.bytes),
-        });
-    }
+    check_size(storage, &path, file)?;
     let bytes = read_file(storage, &path, file.bytes)?;
-    let crc = page_file::file_crc(&bytes);
-    if crc != file.crc32c {
-        let what =
-            format!("CRC mismatch: file may be corrupted: expected {:08x}, got {crc:08x}", file.crc32c);
-        return Err(Error::Corrupt { path, what });
-    }
+    check_crc(&path, &bytes, file)?;
     Ok((path, bytes))
+}
+
+fn check_size(storage: &dyn Storage, path: &Path, file: &FileRef) -> Result<()> {
+    let size = storage.stat(path)?.map(|stat| stat.bytes);
+    if size == Some(file.bytes) {
+        return Ok(());
+    }
+    let got = size.map_or("no file".to_owned(), |n| format!("{n} bytes"));
+    let what = format!("size mismatch: expected {} bytes, got {got}", file.bytes);
+    Err(Error::Corrupt { path: path.to_owned(), what })
+}
+
+/// Refuses bytes that are not what the manifest says of the file.
+pub(crate) fn check_crc(path: &Path, bytes: &[u8], file: &FileRef) -> Result<()> {
+    let crc = page_file::file_crc(bytes);
+    if crc == file.crc32c {
+        return Ok(());
+    }
+    let what = format!("CRC mismatch: file may be corrupted: expected {:08x}, got {crc:08x}", file.crc32c);
+    Err(Error::Corrupt { path: path.to_owned(), what })
 }
 
 fn put_segment(
     path: &Path,
-    bytes: &[u8],
+    segment: VectorSegment,
     id: SegmentId,
     file: &FileRef,
     building: &mut Building,
 ) -> Result<()> {
-    let segment = VectorSegment::decode(path, bytes, id.0)?;
     if segment.number != id.1 {
         let what = format!("segment number mismatch: expected {}, got {}", id.1, segment.number);
         return Err(Error::Corrupt { path: path.to_owned(), what });
     }
+    segment.set_stored(file.clone());
     let collection = building.collection(id.0, path)?;
     Arc::make_mut(&mut collection.vectors.segments).push(Arc::new(segment));
     building.stored.segments.insert(id, file.clone());

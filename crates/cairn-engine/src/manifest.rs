@@ -39,7 +39,11 @@ pub(crate) struct Head {
     pub items: u32,
     pub contexts: u32,
     pub dimension: u32,
+    /// The number by which places name the buffer's rows.
     pub next_segment: u32,
+    /// The number that the next segment gets; absent in version 1, where it was the one after the buffer's.
+    #[serde(default)]
+    next_number: u32,
     /// f64 bits as 16 hex digits.
     scale: String,
     epoch: i32,
@@ -56,7 +60,8 @@ impl Head {
             items: state.items.count,
             contexts: state.contexts.count,
             dimension: state.vectors.dimension,
-            next_segment: state.vectors.next_segment,
+            next_segment: state.vectors.buffer_number,
+            next_number: state.vectors.next_segment,
             scale: format!("{:016x}", scale.scale.to_bits()),
             epoch: scale.epoch,
             dedup_oldest: ends.oldest,
@@ -64,6 +69,11 @@ impl Head {
             dedup_len: ends.len,
             counts: state.counts,
         }
+    }
+
+    /// The number that the next segment gets.
+    pub fn next_number(&self) -> u32 {
+        self.next_number.max(self.next_segment.saturating_add(1))
     }
 
     pub fn scale(&self) -> Result<Scale> {

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::history::{Found, History};
 use crate::layout::DataDir;
 use crate::live::Live;
-use crate::loaded;
+use crate::loaded::{self, Reading};
 use crate::replay::{Replayed, Until, apply_all, gap, log_config};
 use crate::settings::Options;
 use crate::state::State;
@@ -41,7 +41,7 @@ pub(crate) fn state_at(
     let history = History::read(storage, data, live)?;
     let found = history.find(target, timeline, options.clock.now_us())?;
     let dir = data.timeline(found.timeline.id);
-    let loaded = loaded::load_at(&**storage, &dir, found.checkpoint)?;
+    let loaded = loaded::load_at(&**storage, &dir, found.checkpoint, Reading::ToServe)?;
     let mut state = loaded.state;
     state.set_segment_bytes(options.vector_segment_bytes);
     let mut position = loaded.position;

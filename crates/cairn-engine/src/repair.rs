@@ -4,7 +4,7 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::kept;
 use crate::layout::{DataDir, TimelineDir};
-use crate::loaded::{self, Loaded};
+use crate::loaded::{self, Loaded, Reading};
 use crate::mutation::Mutation;
 use crate::replay::log_config;
 use crate::settings::Options;
@@ -69,7 +69,7 @@ pub fn plan_repair(storage: &Arc<dyn Storage>, dir: &Path) -> Result<RepairPlan>
     let mut last_known = log.as_ref().map_or(0, |log| log.lost.end.max(log.keeps.end).saturating_sub(1));
     for lsn in kept::listed(&**storage, &timeline_dir)?.into_iter().rev() {
         last_known = last_known.max(lsn.0);
-        match loaded::load_at(&**storage, &timeline_dir, lsn) {
+        match loaded::load_at(&**storage, &timeline_dir, lsn, Reading::EveryByte) {
             Ok(_) => {
                 let reaches = match &log {
                     Some(log) => Lsn(log.reaches_from(storage, lsn.0 + 1)?.saturating_sub(1)),
@@ -126,7 +126,8 @@ impl RepairPlan {
     pub fn run(self, options: &Options) -> Result<Repaired> {
         let storage = &*self.storage;
         let dir = self.data.timeline(self.timeline.id);
-        let Loaded { mut state, position, .. } = loaded::load_at(storage, &dir, self.checkpoint_lsn)?;
+        let Loaded { mut state, position, .. } =
+            loaded::load_at(storage, &dir, self.checkpoint_lsn, Reading::ToServe)?;
         let time_us = self.replay(&mut state, &dir)?.max(position.time_us);
         let view = View { position: Position { lsn: self.lsn, time_us, ..position }, state: state.view() };
         let wal = match WalSettings::read(storage, &self.data) {

@@ -314,8 +314,8 @@ fn for_each_block(vectors: &Vectors, mut f: impl FnMut(&Block<'_>)) {
     for segment in vectors.segments.iter() {
         f(&Block {
             first: 0,
-            items: &segment.items,
-            norms: &segment.inverse_norms,
+            items: segment.items(),
+            norms: segment.inverse_norms(),
             rows: segment.vectors(),
             dead: vectors.dead.words(segment.number),
         });
@@ -327,7 +327,7 @@ fn for_each_block(vectors: &Vectors, mut f: impl FnMut(&Block<'_>)) {
             items: &page.items,
             norms: &page.inverse_norms,
             rows: &page.vectors,
-            dead: vectors.dead.words(vectors.next_segment),
+            dead: vectors.dead.words(vectors.buffer_number),
         });
     }
 }

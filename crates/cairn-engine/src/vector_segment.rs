@@ -1,22 +1,25 @@
-//! `VectorSegment`: an immutable run of vectors in aligned columns, and its file.
+//! `VectorSegment`: an immutable run of vectors in aligned columns, held in memory or mapped from its file.
 
 use crate::error::{Error, Result};
+use crate::layout::TimelineDir;
+use crate::manifest::FileRef;
 use crate::rows::Buffer;
-use cairn_disk::sealed;
+use crate::segment_file::{Layout, SegmentWriter};
+use cairn_disk::{Access, Bytes, File, Storage};
+use std::ops::Range;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-const MAGIC: &[u8; 8] = b"CAIRNVEC";
-const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 128;
-const ALIGN: usize = 64;
-/// Bytes of vectors in a segment, about, unless configured.
+/// Bytes of vectors in a segment that the buffer becomes, about, unless configured.
 pub(crate) const SEGMENT_BYTES: u32 = 2 << 20;
-/// The most rows of a segment, so that its dead rows fit a page.
-pub(crate) const ROWS_MAX: u32 = 65_536;
+/// The most rows of a segment that the buffer becomes.
+pub(crate) const SEALED_ROWS_MAX: u32 = 65_536;
+/// The most rows of a segment.
+pub(crate) const ROWS_MAX: u32 = 1 << 24;
 
 /// How many rows the buffer takes before it is sealed.
 pub(crate) fn rows_per_segment(segment_bytes: u32, dimension: u32) -> u32 {
-    (segment_bytes / 4 / dimension.max(1)).clamp(16, ROWS_MAX)
+    (segment_bytes / 4 / dimension.max(1)).clamp(16, SEALED_ROWS_MAX)
 }
 
 /// 64 aligned bytes: a column is a vector of lines, so that it starts on a cache line without unsafe code.
@@ -27,145 +30,229 @@ struct Line([f32; 16]);
 /// An immutable run of vectors: row-major f32 columns, 64-byte aligned, with each row's item and inverse norm.
 pub(crate) struct VectorSegment {
     pub number: u32,
-    pub dimension: u32,
-    pub items: Vec<u32>,
-    pub inverse_norms: Vec<f32>,
-    lines: Vec<Line>,
+    layout: Layout,
+    columns: Columns,
+    /// Its file, once it is on disk whole and durable.
+    stored: OnceLock<FileRef>,
+}
+
+enum Columns {
+    Owned { lines: Vec<Line>, items: Vec<u32>, norms: Vec<f32> },
+    Mapped(Arc<dyn Bytes>),
 }
 
 impl VectorSegment {
     /// Seals the rows of the buffer.
     pub fn seal(number: u32, dimension: u32, buffer: &Buffer) -> VectorSegment {
-        let rows = buffer.rows as usize;
-        let mut segment = VectorSegment {
-            number,
-            dimension,
-            items: Vec::with_capacity(rows),
-            inverse_norms: Vec::with_capacity(rows),
-            lines: lines(rows * dimension as usize),
-        };
-        let mut at = 0;
+        let mut rows = Rows::new(dimension, buffer.rows);
         for (_, page) in buffer.tree.iter() {
-            segment.items.extend_from_slice(&page.items);
-            segment.inverse_norms.extend_from_slice(&page.inverse_norms);
-            let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut segment.lines);
-            floats[at..at + page.vectors.len()].copy_from_slice(&page.vectors);
-            at += page.vectors.len();
+            rows.push(&page.vectors, &page.items, &page.inverse_norms);
         }
-        segment
+        rows.into_segment(number)
     }
 
     /// How many rows it has.
     pub fn rows(&self) -> u32 {
-        self.items.len() as u32
+        self.layout.rows
+    }
+
+    pub fn dimension(&self) -> u32 {
+        self.layout.dimension
+    }
+
+    /// Bytes of its vectors.
+    pub fn vector_bytes(&self) -> u64 {
+        self.layout.vectors().len() as u64
     }
 
     /// All vectors, row-major.
     pub fn vectors(&self) -> &[f32] {
-        &bytemuck::cast_slice::<Line, f32>(&self.lines)[..self.items.len() * self.dimension as usize]
+        match &self.columns {
+            Columns::Owned { lines, .. } => {
+                let floats = self.layout.rows as usize * self.layout.dimension as usize;
+                &bytemuck::cast_slice::<Line, f32>(lines)[..floats]
+            }
+            Columns::Mapped(bytes) => column(bytes, self.layout.vectors()),
+        }
+    }
+
+    /// Each row's item.
+    pub fn items(&self) -> &[u32] {
+        match &self.columns {
+            Columns::Owned { items, .. } => items,
+            Columns::Mapped(bytes) => column(bytes, self.layout.items()),
+        }
+    }
+
+    /// 1 / each row's Euclidean norm; 0 for a zero vector.
+    pub fn inverse_norms(&self) -> &[f32] {
+        match &self.columns {
+            Columns::Owned { norms, .. } => norms,
+            Columns::Mapped(bytes) => column(bytes, self.layout.norms()),
+        }
     }
 
     /// A row's vector.
     pub fn vector(&self, row: u32) -> &[f32] {
-        let dimension = self.dimension as usize;
+        let dimension = self.layout.dimension as usize;
         &self.vectors()[row as usize * dimension..][..dimension]
+    }
+
+    /// The mapping, when it is mapped.
+    pub fn mapping(&self) -> Option<&Arc<dyn Bytes>> {
+        match &self.columns {
+            Columns::Owned { .. } => None,
+            Columns::Mapped(bytes) => Some(bytes),
+        }
     }
 
     /// Bytes of its file.
     pub fn file_bytes(&self) -> usize {
-        let (_, _, _, end) = self.layout();
-        end + 4
+        self.layout.file_bytes()
     }
 
-    /// Where the columns begin, and where they end.
-    fn layout(&self) -> (usize, usize, usize, usize) {
-        let rows = self.items.len();
-        let vectors = HEADER_BYTES;
-        let items = (vectors + 4 * rows * self.dimension as usize).next_multiple_of(ALIGN);
-        let norms = (items + 4 * rows).next_multiple_of(ALIGN);
-        (vectors, items, norms, norms + 4 * rows)
+    /// Its file, once it is on disk.
+    pub fn stored(&self) -> Option<&FileRef> {
+        self.stored.get()
+    }
+
+    /// Notes that its file is on disk, whole and durable.
+    pub fn set_stored(&self, file: FileRef) {
+        // Noted twice only by two checkpoints that wrote the same bytes.
+        let _ = self.stored.set(file);
     }
 
     /// The whole file (docs/format.md, "Vector segment").
     pub fn encode(&self, collection: u32) -> Vec<u8> {
-        let (vectors, items, norms, _) = self.layout();
-        let mut out = Vec::with_capacity(self.file_bytes());
-        out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&(HEADER_BYTES as u32).to_le_bytes());
-        out.extend_from_slice(&u64::from(self.number).to_le_bytes());
-        for field in [self.dimension, self.rows(), 0, collection] {
-            out.extend_from_slice(&field.to_le_bytes());
+        if let Columns::Mapped(bytes) = &self.columns {
+            return bytes.to_vec();
         }
-        let columns = [
-            (vectors, 4 * self.vectors().len()),
-            (items, 4 * self.items.len()),
-            (norms, 4 * self.items.len()),
-        ];
-        for (at, bytes) in columns {
-            out.extend_from_slice(&(at as u64).to_le_bytes());
-            out.extend_from_slice(&(bytes as u64).to_le_bytes());
-        }
-        out.resize(HEADER_BYTES - 4, 0);
-        let crc = cairn_disk::crc32c(&out);
-        out.extend_from_slice(&crc.to_le_bytes());
-        out.extend_from_slice(le_bytes(self.vectors()));
-        out.resize(items, 0);
-        out.extend_from_slice(le_bytes(&self.items));
-        out.resize(norms, 0);
-        out.extend_from_slice(le_bytes(&self.inverse_norms));
-        sealed::seal(&mut out);
-        out
+        let columns = [le_bytes(self.vectors()), le_bytes(self.items()), le_bytes(self.inverse_norms())];
+        self.layout.encode(collection, self.number, columns)
     }
 
-    /// Reads a whole file, checking everything.
+    /// Reads a whole file into memory, checking everything.
     pub fn decode(path: &Path, bytes: &[u8], collection: u32) -> Result<VectorSegment> {
-        let body = sealed::check(path, bytes, MAGIC, VERSION)?;
-        Self::decode_body(body, collection).map_err(|e| e.in_file(path))
+        let (number, layout) = Layout::check(path, bytes, collection)?;
+        Ok(VectorSegment::copied(number, layout, bytes))
     }
 
-    fn decode_body(body: &[u8], collection: u32) -> Result<VectorSegment> {
-        let header = body.get(..HEADER_BYTES).ok_or(Error::Decode("segment: shorter than its header"))?;
-        let mut d = crate::codec::Decoder::new(&header[12..HEADER_BYTES - 4]);
-        let header_bytes = d.u32()?;
-        let number =
-            u32::try_from(d.u64()?).map_err(|_| Error::Decode("segment: its number is too large"))?;
-        let (dimension, rows, element, owner) = (d.u32()?, d.u32()?, d.u32()?, d.u32()?);
-        let columns = [(d.u64()?, d.u64()?), (d.u64()?, d.u64()?), (d.u64()?, d.u64()?)];
-        if header_bytes as usize != HEADER_BYTES || d.take(d.left())?.iter().any(|&b| b != 0) {
-            return Err(Error::Decode("segment: header length or reserved bytes"));
+    /// Takes a mapped file as it is: its header is checked, the rest is read when it is used.
+    pub fn map(path: &Path, bytes: Arc<dyn Bytes>, collection: u32) -> Result<VectorSegment> {
+        let (number, layout) = Layout::read(path, &bytes, collection)?;
+        if !bytes.as_ptr().cast::<Line>().is_aligned() {
+            // Not a mapping, but bytes in memory wherever they came to be.
+            return Ok(VectorSegment::copied(number, layout, &bytes));
         }
-        if element != 0 || owner != collection || dimension == 0 || rows == 0 || rows > ROWS_MAX {
-            return Err(Error::Decode("segment: element type, collection, dimension or rows"));
-        }
-        let elements = rows as usize * dimension as usize;
-        let mut segment = VectorSegment {
-            number,
-            dimension,
-            items: vec![0; rows as usize],
-            inverse_norms: Vec::new(),
-            lines: Vec::new(),
+        Ok(VectorSegment { number, layout, columns: Columns::Mapped(bytes), stored: OnceLock::new() })
+    }
+
+    fn copied(number: u32, layout: Layout, bytes: &[u8]) -> VectorSegment {
+        let mut lines = lines(layout.rows as usize * layout.dimension as usize);
+        let vectors = &bytes[layout.vectors()];
+        bytemuck::cast_slice_mut::<Line, u8>(&mut lines)[..vectors.len()].copy_from_slice(vectors);
+        let columns = Columns::Owned {
+            lines,
+            items: bytemuck::allocation::pod_collect_to_vec(&bytes[layout.items()]),
+            norms: bytemuck::allocation::pod_collect_to_vec(&bytes[layout.norms()]),
         };
-        let (vectors, items, norms, end) = segment.layout();
-        let expected = [(vectors, 4 * elements), (items, 4 * rows as usize), (norms, 4 * rows as usize)];
-        if body.len() != end || columns != expected.map(|(at, n)| (at as u64, n as u64)) {
-            return Err(Error::Decode("segment: columns do not fit the file"));
-        }
-        if body[vectors + 4 * elements..items]
-            .iter()
-            .chain(&body[items + 4 * rows as usize..norms])
-            .any(|&b| b != 0)
-        {
-            return Err(Error::Decode("segment: padding is not zero"));
-        }
-        segment.lines = lines(elements);
-        let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut segment.lines);
-        bytemuck::cast_slice_mut::<f32, u8>(&mut floats[..elements])
-            .copy_from_slice(&body[vectors..][..4 * elements]);
-        segment.items = bytemuck::allocation::pod_collect_to_vec(&body[items..][..4 * rows as usize]);
-        segment.inverse_norms = bytemuck::allocation::pod_collect_to_vec(&body[norms..][..4 * rows as usize]);
+        VectorSegment { number, layout, columns, stored: OnceLock::new() }
+    }
+
+    /// The same segment with its columns mapped from its file.
+    pub fn to_mapped(
+        &self,
+        storage: &dyn Storage,
+        dir: &TimelineDir,
+        collection: u32,
+    ) -> Result<VectorSegment> {
+        let file = self.stored().ok_or(Error::Decode("a segment that is not on disk yet"))?;
+        let path = dir.file(&file.name);
+        let bytes = Arc::from(storage.open(&path, Access::Read)?.map()?);
+        let segment = VectorSegment::map(&path, bytes, collection)?;
+        segment.set_stored(file.clone());
         Ok(segment)
     }
+
+    /// The same segment with its columns in memory.
+    pub fn to_owned_columns(&self) -> VectorSegment {
+        let mut rows = Rows::new(self.dimension(), self.rows());
+        rows.push(self.vectors(), self.items(), self.inverse_norms());
+        let segment = rows.into_segment(self.number);
+        if let Some(file) = self.stored() {
+            segment.set_stored(file.clone());
+        }
+        segment
+    }
+}
+
+/// Rows of a segment that is being put together in memory.
+pub(crate) struct Rows {
+    layout: Layout,
+    lines: Vec<Line>,
+    items: Vec<u32>,
+    norms: Vec<f32>,
+}
+
+impl Rows {
+    /// Room for exactly so many rows.
+    pub fn new(dimension: u32, rows: u32) -> Rows {
+        Rows {
+            layout: Layout { dimension, rows },
+            lines: lines(rows as usize * dimension as usize),
+            items: Vec::with_capacity(rows as usize),
+            norms: Vec::with_capacity(rows as usize),
+        }
+    }
+
+    /// Adds rows.
+    pub fn push(&mut self, vectors: &[f32], items: &[u32], norms: &[f32]) {
+        let at = self.items.len() * self.layout.dimension as usize;
+        let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut self.lines);
+        floats[at..at + vectors.len()].copy_from_slice(vectors);
+        self.items.extend_from_slice(items);
+        self.norms.extend_from_slice(norms);
+    }
+
+    /// The segment, once every row is there.
+    pub fn into_segment(self, number: u32) -> VectorSegment {
+        let Rows { layout, lines, items, norms } = self;
+        assert_eq!(items.len(), layout.rows as usize, "a segment has all of its rows");
+        let columns = Columns::Owned { lines, items, norms };
+        VectorSegment { number, layout, columns, stored: OnceLock::new() }
+    }
+}
+
+/// Writes rows of other segments as a segment's file. Durable when this returns, but for its directory entry.
+pub(crate) fn write_rows(
+    file: &dyn File,
+    collection: u32,
+    number: u32,
+    rows: &[(&VectorSegment, u32)],
+    mut go_on: impl FnMut(u64) -> Result<()>,
+) -> Result<(u64, u32)> {
+    let dimension = rows.first().map_or(0, |(segment, _)| segment.dimension());
+    let count = u32::try_from(rows.len()).map_err(|_| Error::Decode("segment: too many rows"))?;
+    let layout = Layout { dimension, rows: count };
+    let mut writer = SegmentWriter::begin(file, layout, collection, number)?;
+    for (segment, row) in rows {
+        writer.put(le_bytes(segment.vector(*row)))?;
+        go_on(4 * u64::from(dimension))?;
+    }
+    writer.pad_to(layout.items().start)?;
+    for (segment, row) in rows {
+        writer.put(&segment.items()[*row as usize].to_le_bytes())?;
+    }
+    writer.pad_to(layout.norms().start)?;
+    for (segment, row) in rows {
+        writer.put(&segment.inverse_norms()[*row as usize].to_le_bytes())?;
+    }
+    writer.finish()
+}
+
+fn column<T: bytemuck::AnyBitPattern>(bytes: &Arc<dyn Bytes>, range: Range<usize>) -> &[T] {
+    // `VectorSegment::map` saw that the bytes are aligned and long enough; every column starts at a multiple of 64.
+    bytemuck::cast_slice(&bytes[range])
 }
 
 fn lines(floats: usize) -> Vec<Line> {
@@ -173,7 +260,7 @@ fn lines(floats: usize) -> Vec<Line> {
 }
 
 /// The bytes of a column. The formats are little-endian, and so is every machine this is built for.
-fn le_bytes<T: bytemuck::Pod>(column: &[T]) -> &[u8] {
+fn le_bytes<T: bytemuck::NoUninit>(column: &[T]) -> &[u8] {
     const { assert!(cfg!(target_endian = "little"), "columns are written as they are in memory") };
     bytemuck::cast_slice(column)
 }

@@ -1,6 +1,7 @@
 //! One file of a lossy disk: what was synced is in a real file, what was not is here.
 
-use crate::real::{check_truncate, check_write, map, read_at};
+use crate::mapped::map;
+use crate::real::{check_truncate, check_write, read_at};
 use crate::{Bytes, File, Result};
 use parking_lot::Mutex;
 use rustix::io::Errno;
@@ -132,11 +133,11 @@ impl Inode {
         Ok(())
     }
 
-    fn map(&self) -> IoResult<Box<dyn Bytes>> {
+    fn map(&self, path: &Path) -> Result<Box<dyn Bytes>> {
         if let State { synced: Synced::File(file), unsynced: None } = &*self.state.lock() {
-            return map(file);
+            return map(file, path);
         }
-        Ok(Box::new(self.whole()?))
+        Ok(Box::new(self.whole().map_err(|e| crate::Error::io("map", path, e))?))
     }
 }
 
@@ -338,7 +339,7 @@ impl File for LossyFile {
     }
 
     fn map(&self) -> Result<Box<dyn Bytes>> {
-        self.io("map", self.inode.map())
+        self.inode.map(&self.path)
     }
 }
 

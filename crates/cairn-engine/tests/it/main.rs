@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod collections;
+mod compaction;
 mod corruption;
 mod crash;
 mod distance;

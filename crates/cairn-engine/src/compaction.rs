@@ -1,0 +1,223 @@
+//! Compaction: living rows of several vector segments as one new segment, made beside the sequencer and moved in by small
+//! steps, so that neither reads nor writes wait for it.
+
+use crate::error::{Error, Result};
+use crate::layout::{TimelineDir, segment_name};
+use crate::manifest::FileRef;
+use crate::places::Place;
+use crate::spec::{CollectionSpec, IndexKind, StorageMode};
+use crate::vector_segment::{ROWS_MAX, Rows, VectorSegment, write_rows};
+use crate::vectors::Vectors;
+use cairn_disk::Storage;
+use cairn_log::TimelineId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Segments of about one size that make a larger one.
+const FAN_IN: usize = 8;
+/// Rows moved under the collection's lock at once.
+pub const MOVE_AT_ONCE: usize = 1_024;
+
+/// What is worth compacting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CompactionPolicy {
+    /// A segment is rewritten when this share of its rows is dead, 0 to 1.
+    pub dead_share: f64,
+    /// Everything is rewritten into as few segments as can be, whatever its dead share.
+    pub aggressive: bool,
+    /// Bytes of vectors in a segment that compaction makes, at most.
+    pub segment_bytes_max: u64,
+}
+
+impl Default for CompactionPolicy {
+    fn default() -> Self {
+        CompactionPolicy { dead_share: 0.2, aggressive: false, segment_bytes_max: 1 << 30 }
+    }
+}
+
+impl CompactionPolicy {
+    /// Refuses shares that are none.
+    pub fn validate(&self) -> Result<()> {
+        if self.dead_share > 0.0 && self.dead_share <= 1.0 {
+            return Ok(());
+        }
+        let percent = self.dead_share * 100.0;
+        Err(Error::Input(format!("threshold: expected more than 0% and at most 100%, got {percent}%")))
+    }
+}
+
+/// Which segments are to become one; fewer than one: none.
+pub(crate) fn plan(vectors: &Vectors, spec: &CollectionSpec, policy: &CompactionPolicy) -> Vec<u32> {
+    let mut settled: Vec<&VectorSegment> =
+        vectors.segments.iter().map(|s| &**s).filter(|s| vectors.moving_to != Some(s.number)).collect();
+    let dead = |s: &VectorSegment| f64::from(vectors.dead.count(s.number)) / f64::from(s.rows());
+    if policy.aggressive {
+        settled.sort_by_key(|s| vectors.living(s));
+        let chosen = fitting(vectors, policy, settled.into_iter());
+        let clean = chosen.len() == 1 && chosen.iter().all(|s| vectors.dead.count(s.number) == 0);
+        return numbers(if clean { Vec::new() } else { chosen });
+    }
+    let dirty = fitting(vectors, policy, settled.iter().copied().filter(|s| dead(s) >= policy.dead_share));
+    if !dirty.is_empty() {
+        return numbers(dirty);
+    }
+    // Without an index, many segments cost no more than one.
+    if spec.index != IndexKind::Graph {
+        return Vec::new();
+    }
+    let tier = |s: &VectorSegment| {
+        let bytes = living_bytes(vectors, s).max(1);
+        (bytes / u64::from(vectors.segment_bytes).max(1)).max(1).ilog(FAN_IN as u64)
+    };
+    let tiers: std::collections::BTreeSet<u32> = settled.iter().map(|s| tier(s)).collect();
+    for wanted in tiers {
+        let mut alike = settled.iter().copied().filter(|s| tier(s) == wanted);
+        let chosen = fitting(vectors, policy, alike.by_ref().take(FAN_IN));
+        if chosen.len() == FAN_IN {
+            return numbers(chosen);
+        }
+    }
+    Vec::new()
+}
+
+fn living_bytes(vectors: &Vectors, segment: &VectorSegment) -> u64 {
+    4 * u64::from(segment.dimension()) * u64::from(vectors.living(segment))
+}
+
+/// The first ones that fit one segment.
+fn fitting<'a>(
+    vectors: &Vectors,
+    policy: &CompactionPolicy,
+    segments: impl Iterator<Item = &'a VectorSegment>,
+) -> Vec<&'a VectorSegment> {
+    let (mut bytes, mut rows) = (0, 0);
+    let mut chosen = Vec::new();
+    for segment in segments {
+        bytes += living_bytes(vectors, segment);
+        rows += u64::from(vectors.living(segment));
+        if !chosen.is_empty() && (bytes > policy.segment_bytes_max || rows > u64::from(ROWS_MAX)) {
+            break;
+        }
+        chosen.push(segment);
+    }
+    chosen
+}
+
+fn numbers(segments: Vec<&VectorSegment>) -> Vec<u32> {
+    segments.into_iter().map(|segment| segment.number).collect()
+}
+
+/// A compaction to be run, while the core takes further steps.
+pub struct MergeJob {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) dir: TimelineDir,
+    pub(crate) timeline: TimelineId,
+    pub(crate) collection: u32,
+    /// The new segment's number.
+    pub(crate) number: u32,
+    pub(crate) mode: StorageMode,
+    /// The vectors as they were when it was planned.
+    pub(crate) vectors: Vectors,
+    /// The segments that become one.
+    pub(crate) sources: Vec<u32>,
+}
+
+impl std::fmt::Debug for MergeJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MergeJob").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// A segment that is ready to be moved in.
+pub struct Merged {
+    pub(crate) timeline: TimelineId,
+    pub(crate) collection: u32,
+    pub(crate) segment: Arc<VectorSegment>,
+    /// Where each of its rows was copied from.
+    pub(crate) from: Vec<Place>,
+}
+
+impl std::fmt::Debug for Merged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Merged").field("rows", &self.rows()).finish_non_exhaustive()
+    }
+}
+
+impl Merged {
+    /// How many rows are to be moved.
+    pub fn rows(&self) -> usize {
+        self.from.len()
+    }
+}
+
+/// How background work goes on: how fast it may, and whether it should.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// Work ends with an error as soon as this is set.
+    pub cancel: AtomicBool,
+    /// Bytes copied so far.
+    pub bytes: AtomicU64,
+}
+
+impl Pace {
+    /// Notes progress; an error when the work is to end.
+    pub(crate) fn go_on(&self, bytes: u64) -> Result<()> {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.cancel.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
+    }
+}
+
+impl MergeJob {
+    /// Copies the living rows: into memory, or into a file that is then mapped. `None` when none lives.
+    pub fn run(&self, pace: &Pace) -> Result<Option<Merged>> {
+        let mut rows = Vec::new();
+        let mut from = Vec::new();
+        for number in &self.sources {
+            let Some(segment) = self.vectors.segment(*number) else { continue };
+            for row in (0..segment.rows()).filter(|row| !self.vectors.dead.is_dead(*number, *row)) {
+                rows.push((&**segment, row));
+                from.push(Place { segment: *number, row });
+            }
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let segment = match self.mode {
+            StorageMode::Memory => self.in_memory(&rows, pace)?,
+            StorageMode::Mmap | StorageMode::Hybrid => self.in_file(&rows, pace)?,
+        };
+        let (timeline, collection) = (self.timeline, self.collection);
+        Ok(Some(Merged { timeline, collection, segment: Arc::new(segment), from }))
+    }
+
+    fn in_memory(&self, rows: &[(&VectorSegment, u32)], pace: &Pace) -> Result<VectorSegment> {
+        let mut copy = Rows::new(self.vectors.dimension, rows.len() as u32);
+        for (segment, row) in rows {
+            let at = *row as usize;
+            copy.push(segment.vector(*row), &segment.items()[at..=at], &segment.inverse_norms()[at..=at]);
+            pace.go_on(4 * u64::from(segment.dimension()))?;
+        }
+        Ok(copy.into_segment(self.number))
+    }
+
+    fn in_file(&self, rows: &[(&VectorSegment, u32)], pace: &Pace) -> Result<VectorSegment> {
+        let name = segment_name((self.collection, self.number));
+        let path = self.dir.file(&name);
+        if self.storage.stat(&path)?.is_some() {
+            self.storage.remove(&path)?;
+        }
+        let file = self.storage.create(&path)?;
+        let written = write_rows(&*file, self.collection, self.number, rows, |bytes| pace.go_on(bytes));
+        let (bytes, crc32c) = match written {
+            Ok(written) => written,
+            Err(e) => {
+                // What is left of it is removed by the next checkpoint or open; the first failure is what matters.
+                let _ = self.storage.remove(&path);
+                return Err(e);
+            }
+        };
+        let segment = VectorSegment::map(&path, Arc::from(file.map()?), self.collection)?;
+        segment.set_stored(FileRef { name, bytes, crc32c });
+        Ok(segment)
+    }
+}
