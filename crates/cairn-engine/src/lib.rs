@@ -8,6 +8,7 @@ mod builder;
 mod check;
 mod checkpoint;
 mod codec;
+pub mod codes;
 mod collection;
 mod compare;
 mod core;

@@ -1,6 +1,7 @@
 //! Tests of `cairn-engine`.
 
 mod checkpoint;
+mod codes;
 mod corruption;
 mod crash;
 mod distance;
