@@ -65,7 +65,7 @@ fn norm(vector: &[f32]) -> f64 {
 }
 
 /// The sum of the squares, in f64 and in a fixed order.
-fn square(vector: &[f32]) -> f64 {
+pub(crate) fn square(vector: &[f32]) -> f64 {
     let (blocks, rest) = vector.as_chunks::<4>();
     let mut sums = [0.0_f64; 4];
     for block in blocks {

@@ -6,7 +6,7 @@
 //! to the bounds, as is that of the kernels and of the arithmetic below.
 
 use super::RowParameters;
-use crate::distance::Metric;
+use crate::distance::{Metric, square};
 
 /// A score lies between these, both included; larger is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +56,7 @@ impl Terms {
     ) -> Terms {
         let exact_relative = (query.len() + 64) as f64 * 2.0 * F64_EPSILON;
         let sum = |squares: &mut dyn Iterator<Item = f64>| squares.sum::<f64>();
-        let query_squares = sum(&mut query.iter().map(|&x| f64::from(x) * f64::from(x)));
+        let query_squares = square(query);
         let squares = sum(&mut read.clone().map(|x| (scale * x) * (scale * x)));
         let off = sum(&mut query.iter().zip(read).map(|(&x, y)| (f64::from(x) - scale * y).powi(2)));
         let norm = query_squares.max(squares).sqrt() * (1.0 + exact_relative);

@@ -3,11 +3,11 @@
 use super::bounds::{Bounds, Terms, score_of_square};
 use super::kernels::{self, I8Query, InstructionSet, QUERY_MAX};
 use super::{CodeKind, Codes, RowParameters};
-use crate::distance::{Metric, for_each_run};
+use crate::distance::{Metric, for_each_run, square};
 use std::ops::Range;
 
-/// Rows scored at a time: those of a word of bits.
-const RUN: usize = 64;
+/// Rows scored at a time: few, so that memory is asked for the next ones while their bounds are computed.
+const RUN: u32 = 8;
 
 /// A query made ready to score rows of codes of one kind.
 #[derive(Clone, Debug)]
@@ -158,7 +158,7 @@ fn quantised(metric: Metric, query: &[f32]) -> (Operand, Terms) {
 
 /// The query scaled to length 1, and its length.
 fn unit(query: &[f32]) -> (Vec<f32>, f64) {
-    let norm = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+    let norm = square(query).sqrt();
     match norm {
         0.0 => (vec![0.0; query.len()], 0.0),
         norm => (query.iter().map(|&x| (f64::from(x) / norm) as f32).collect(), norm),
@@ -180,14 +180,17 @@ pub fn scan_codes(
     mut sink: impl FnMut(u32, Bounds),
 ) {
     let parameters = codes.parameters();
-    let (mut raw, mut bounds) = ([0.0; RUN], [Bounds { lower: 0.0, upper: 0.0 }; RUN]);
+    let (mut raw, mut bounds) = ([0.0; RUN as usize], [Bounds { lower: 0.0, upper: 0.0 }; RUN as usize]);
     for_each_run(0..codes.rows(), keep, dead, |run| {
-        let rows = run.start as usize..run.end as usize;
-        let (raw, bounds) = (&mut raw[..rows.len()], &mut bounds[..rows.len()]);
-        scorer.raw(codes, rows.clone(), raw);
-        scorer.bound(raw, &parameters[rows], bounds);
-        for (row, &bounds) in run.zip(bounds.iter()) {
-            sink(row, bounds);
+        for first in run.clone().step_by(RUN as usize) {
+            let run = first..run.end.min(first + RUN);
+            let rows = run.start as usize..run.end as usize;
+            let (raw, bounds) = (&mut raw[..rows.len()], &mut bounds[..rows.len()]);
+            scorer.raw(codes, rows.clone(), raw);
+            scorer.bound(raw, &parameters[rows], bounds);
+            for (row, &bounds) in run.zip(bounds.iter()) {
+                sink(row, bounds);
+            }
         }
     });
 }
