@@ -1,7 +1,8 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|recovery` runs one part.
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|scan|recovery`
+//! runs one part.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
@@ -11,6 +12,7 @@ mod load;
 mod log;
 mod machine;
 mod recovery;
+mod scan;
 mod search;
 mod server;
 mod snapshots;
@@ -40,6 +42,9 @@ async fn main() -> Result<()> {
     }
     if wanted("log") {
         log::run()?;
+    }
+    if wanted("scan") {
+        scan::run()?;
     }
     if wanted("recovery") {
         recovery::run()?;

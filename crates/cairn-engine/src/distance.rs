@@ -1,6 +1,7 @@
 //! Distance: how alike a query and a vector are, for one row or a whole column of them.
 
 use diskann_vector::distance::{Distance, DistanceProvider as _, Metric as Kernel};
+use std::ops::Range;
 
 /// What "alike" means. Every metric gives a score that is larger for what is more alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +65,7 @@ fn norm(vector: &[f32]) -> f64 {
 }
 
 /// The sum of the squares, in f64 and in a fixed order.
-fn square(vector: &[f32]) -> f64 {
+pub(crate) fn square(vector: &[f32]) -> f64 {
     let (blocks, rest) = vector.as_chunks::<4>();
     let mut sums = [0.0_f64; 4];
     for block in blocks {
@@ -179,28 +180,40 @@ pub fn scan(
     let count = u32::try_from(inverse_norms.len()).expect("rows are numbered in 32 bits");
     let end_row = start_row.checked_add(count).expect("rows are numbered in 32 bits");
     assert_eq!(Some(rows.len()), inverse_norms.len().checked_mul(dimension), "one row for each norm");
-    let mut score = |row: u32| {
-        let index = (row - start_row) as usize;
-        let vector = &rows[index * dimension..(index + 1) * dimension];
-        sink(row, scorer.score(vector, inverse_norms[index]));
-    };
-    let mut row = start_row;
-    while row < end_row {
-        // The rows of this block whose bits stand in one word.
+    for_each_run(start_row..end_row, keep, dead, |run| {
+        let start = (run.start - start_row) as usize;
+        let vectors = rows[start * dimension..].chunks_exact(dimension.max(1));
+        for ((row, vector), &inverse_norm) in run.zip(vectors).zip(&inverse_norms[start..]) {
+            sink(row, scorer.score(vector, inverse_norm));
+        }
+    });
+}
+
+/// Gives the rows that are in `keep` (when there is one) and not in `dead` as runs, in order. `keep` and `dead` are bits
+/// by row number, lowest first in each word; rows past the end of either are in neither. A run is of rows whose bits
+/// stand in one word: 64 at most.
+pub(crate) fn for_each_run(
+    rows: Range<u32>,
+    keep: Option<&[u64]>,
+    dead: Option<&[u64]>,
+    mut sink: impl FnMut(Range<u32>),
+) {
+    let mut row = rows.start;
+    while row < rows.end {
         let first = row % 64;
-        let rows_here = (64 - first).min(end_row - row);
+        let rows_here = (64 - first).min(rows.end - row);
         let all = (u64::MAX >> (64 - rows_here)) << first;
         let word = (row / 64) as usize;
         let mut live = all
             & keep.map_or(u64::MAX, |bits| word_of(bits, word))
             & !dead.map_or(0, |bits| word_of(bits, word));
-        if live == all {
-            (row..row + rows_here).for_each(&mut score);
-        } else {
-            while live != 0 {
-                score(row - first + live.trailing_zeros());
-                live &= live - 1;
-            }
+        let base = row - first;
+        while live != 0 {
+            let start = live.trailing_zeros();
+            let end = start + (live >> start).trailing_ones();
+            sink(base + start..base + end);
+            // All bits below `end` are done.
+            live &= u64::MAX.checked_shl(end).unwrap_or(0);
         }
         row += rows_here;
     }

@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod checkpoint;
 mod codec;
+pub mod codes;
 mod collection;
 mod compaction;
 mod compare;

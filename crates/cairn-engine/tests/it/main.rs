@@ -3,6 +3,7 @@
 mod checkpoint;
 mod collections;
 mod compaction;
+mod codes;
 mod corruption;
 mod crash;
 mod distance;
