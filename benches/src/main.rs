@@ -8,6 +8,8 @@
 
 mod events;
 mod files;
+mod graph;
+mod graph_set;
 mod load;
 mod log;
 mod machine;
@@ -24,6 +26,12 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 #[tokio::main]
 async fn main() -> Result<()> {
     let parts: Vec<String> = std::env::args().skip(1).collect();
+    // Parts of benches/peers, which take arguments of their own and print no table.
+    match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["graph", dir] => return graph::run(dir.as_ref()),
+        ["graph-set", dir, rows] => return graph_set::write(dir.as_ref(), rows.parse()?),
+        _ => {}
+    }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
     println!("{}\n", machine::describe());
     println!("| what | figure |\n|---|---|");

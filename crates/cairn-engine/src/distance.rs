@@ -109,6 +109,17 @@ impl Scorer {
         self.query.len()
     }
 
+    /// What "alike" means to it.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// The query as the kernels take it: for cosine of length 1.
+    pub(crate) fn operand(&self) -> &[f32] {
+        &self.operand
+    }
+
     /// The score of a row of the query's dimension, larger for what is more alike; never NaN nor infinite for finite
     /// components. `inverse_norm` is the row's [`inverse_norm`]; only cosine looks at it.
     #[inline]

@@ -26,6 +26,7 @@ mod error;
 mod event;
 mod filter;
 pub mod fusion;
+pub mod graph;
 mod history;
 mod image;
 mod kept;

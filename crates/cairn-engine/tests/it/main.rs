@@ -11,6 +11,7 @@ mod engine;
 mod filter;
 mod fixtures;
 mod fusion;
+mod graph;
 mod load;
 mod metadata;
 mod model;
