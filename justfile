@@ -20,6 +20,10 @@ seeds n="1000":
 exactness dir:
     CAIRN_DEBIAN="{{absolute_path(dir)}}" cargo test -p cairn-engine --test it sample:: -- --nocapture
 
+# Recall of graphs and codes over the full Debian set, as built, restarted, restored, compacted, filtered. DIR holds that set.
+recall dir:
+    CAIRN_DEBIAN="{{absolute_path(dir)}}" cargo test -p cairn-engine --test it recall:: -- --nocapture
+
 # The sample in data/debian, cut again from the full set in DIR. Needs Python with numpy.
 sample dir:
     python3 data/debian/cut.py "{{absolute_path(dir)}}"

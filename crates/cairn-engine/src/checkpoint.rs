@@ -1,10 +1,11 @@
 //! `Checkpoint`: what changed since the last one, as immutable files, published by one atomic replace.
 
 use crate::collection::Collection;
+use crate::derived::DerivedKind;
 use crate::error::Result;
 use crate::image::{ImageFile, TreeVisitor, for_each_tree};
 use crate::kept::KeptCheckpoint;
-use crate::layout::{TimelineDir, pages_name, segment_name};
+use crate::layout::{TimelineDir, derived_name, pages_name, segment_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file;
 use crate::spec::StorageMode;
@@ -33,6 +34,8 @@ pub(crate) struct Stored {
     pub homes: HashMap<PageId, Home>,
     /// Files of vector segments.
     pub segments: BTreeMap<SegmentId, FileRef>,
+    /// Files of what is computed from them.
+    pub derived: BTreeMap<(SegmentId, DerivedKind), FileRef>,
     pub next_page_file: u64,
 }
 
@@ -77,7 +80,8 @@ impl Stored {
     /// The names of the files.
     pub fn names(&self) -> HashSet<String> {
         let pages = self.page_files.keys().map(|number| pages_name(*number));
-        pages.chain(self.segments.keys().map(|id| segment_name(*id))).collect()
+        let derived = self.derived.values().map(|file| file.name.clone());
+        pages.chain(self.segments.keys().map(|id| segment_name(*id))).chain(derived).collect()
     }
 
     /// Forgets the pages of collections that are gone.
@@ -169,8 +173,14 @@ impl CheckpointJob {
     fn note_stored(&self, stored: &Stored) {
         for collection in self.lasting() {
             for segment in collection.vectors.segments.iter() {
-                if let Some(file) = stored.segments.get(&(collection.number, segment.number)) {
+                let id = (collection.number, segment.number);
+                if let Some(file) = stored.segments.get(&id) {
                     segment.set_stored(file.clone());
+                }
+                for kind in DerivedKind::ALL {
+                    if let Some(file) = stored.derived.get(&(id, kind)) {
+                        segment.derived().set_stored(kind, file.clone());
+                    }
                 }
             }
         }
@@ -181,7 +191,9 @@ impl CheckpointJob {
         let mut mapped = Vec::new();
         for collection in self.lasting().filter(|c| c.spec.storage != StorageMode::Memory) {
             for segment in collection.vectors.segments.iter().filter(|s| s.mapping().is_none()) {
-                if let Ok(equal) = segment.to_mapped(&*self.storage, &self.dir, collection.number) {
+                if let Ok(equal) =
+                    segment.to_mapped(&*self.storage, &self.dir, collection.number, &collection.spec)
+                {
                     mapped.push((collection.number, Arc::new(equal)));
                 }
             }
@@ -199,8 +211,10 @@ impl CheckpointJob {
         for dir in self.dir.image_dirs() {
             self.storage.sync_dir(&dir)?;
         }
-        let files =
-            stored.segments.values().chain(stored.page_files.values().map(|p| &p.file)).cloned().collect();
+        let files = (stored.segments.values().chain(stored.derived.values()))
+            .chain(stored.page_files.values().map(|p| &p.file))
+            .cloned()
+            .collect();
         let manifest = Manifest::new(self.view.position, &self.view.state, files).encode()?;
         atomic_replace(&*self.storage, &self.dir.checkpoint(report.lsn), &manifest)?;
         report.bytes += manifest.len() as u64;
@@ -214,9 +228,11 @@ impl CheckpointJob {
         let wanted: HashSet<SegmentId> =
             all().flat_map(|c| c.vectors.segments.iter().map(|segment| (c.number, segment.number))).collect();
         stored.segments.retain(|id, _| wanted.contains(id));
+        stored.derived.clear();
         for collection in self.lasting() {
             for segment in collection.vectors.segments.iter() {
                 let id = (collection.number, segment.number);
+                self.write_derived(id, segment, stored, report)?;
                 if let Entry::Vacant(vacant) = stored.segments.entry(id) {
                     if let Some(file) = segment.stored() {
                         vacant.insert(file.clone());
@@ -228,6 +244,30 @@ impl CheckpointJob {
                     vacant.insert(file);
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn write_derived(
+        &self,
+        id: SegmentId,
+        segment: &VectorSegment,
+        stored: &mut Stored,
+        report: &mut CheckpointReport,
+    ) -> Result<()> {
+        for kind in DerivedKind::ALL {
+            let derived = segment.derived();
+            let file = match (derived.get(kind), derived.stored(kind)) {
+                (None, _) => continue,
+                (Some(_), Some(file)) => file,
+                (Some(data), None) => {
+                    let name = derived_name(id, kind, derived.generation(kind));
+                    let file = self.put(ImageFile::derived(name, id.0, data))?;
+                    report.bytes += file.bytes;
+                    file
+                }
+            };
+            stored.derived.insert((id, kind), file);
         }
         Ok(())
     }

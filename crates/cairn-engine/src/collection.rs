@@ -119,6 +119,10 @@ impl Collection {
     /// Takes a spec over: what is stored stays, and moves when the background gets to it.
     pub fn configure(&mut self, spec: CollectionSpec) {
         self.spec = spec;
+        for mapping in self.vectors.segments.iter().filter_map(|segment| segment.mapping()) {
+            // Advice that is not taken changes nothing but the speed.
+            let _ = mapping.advise(self.spec.advise.advice());
+        }
     }
 
     /// Takes an item's vector and metadata away. Events and what they imply stay.

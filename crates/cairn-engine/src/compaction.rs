@@ -6,7 +6,7 @@ use crate::layout::{TimelineDir, segment_name};
 use crate::manifest::FileRef;
 use crate::places::Place;
 use crate::spec::{CollectionSpec, IndexKind, StorageMode};
-use crate::vector_segment::{ROWS_MAX, Rows, VectorSegment, write_rows};
+use crate::vector_segment::{ROWS_MAX, Rows, VectorSegment, map_file, write_rows};
 use crate::vectors::Vectors;
 use cairn_disk::Storage;
 use cairn_log::TimelineId;
@@ -115,7 +115,7 @@ pub struct MergeJob {
     pub(crate) collection: u32,
     /// The new segment's number.
     pub(crate) number: u32,
-    pub(crate) mode: StorageMode,
+    pub(crate) spec: CollectionSpec,
     /// The vectors as they were when it was planned.
     pub(crate) vectors: Vectors,
     /// The segments that become one.
@@ -182,7 +182,7 @@ impl MergeJob {
         if rows.is_empty() {
             return Ok(None);
         }
-        let segment = match self.mode {
+        let segment = match self.spec.storage {
             StorageMode::Memory => self.in_memory(&rows, pace)?,
             StorageMode::Mmap | StorageMode::Hybrid => self.in_file(&rows, pace)?,
         };
@@ -216,7 +216,8 @@ impl MergeJob {
                 return Err(e);
             }
         };
-        let segment = VectorSegment::map(&path, Arc::from(file.map()?), self.collection)?;
+        let segment =
+            VectorSegment::map(&path, map_file(&*self.storage, &path, &self.spec)?, self.collection)?;
         segment.set_stored(FileRef { name, bytes, crc32c });
         Ok(segment)
     }

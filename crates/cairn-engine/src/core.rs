@@ -57,6 +57,8 @@ pub struct OpenReport {
     pub replayed_bytes: u64,
     /// How long the replay took, by the engine's clock.
     pub replay_time: Duration,
+    /// Graphs and codes whose files were damaged or of another version, each with why: they are computed anew.
+    pub discarded: Vec<String>,
     /// What may be lost, when writes were acknowledged before they were durable and the last stop was not orderly.
     pub lost: Option<Lost>,
 }
@@ -65,7 +67,7 @@ pub struct OpenReport {
 pub struct Core {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) dir: TimelineDir,
-    options: Options,
+    pub(crate) options: Options,
     wal: WalSettings,
     /// Held shared by whoever reads the past.
     past: Arc<RwLock<()>>,
@@ -85,6 +87,8 @@ pub struct Core {
     prune_next: BTreeMap<u32, u32>,
     /// Files that compactions write or wrote, and no checkpoint names yet.
     pub(crate) unpublished: HashSet<String>,
+    /// The newest checkpoint has the content, but not the segments and indexes that there are.
+    pub(crate) layout_changed: bool,
 }
 
 impl std::fmt::Debug for Core {
@@ -137,6 +141,7 @@ impl Core {
             cut_bytes,
             replayed_bytes,
             replay_time: Duration::from_micros(u64::try_from(spent_us).unwrap_or(0)),
+            discarded: loaded.discarded,
             lost: Lost::after(unclean, &wal, lsn, last_us),
         };
         let live = Live {
@@ -164,6 +169,7 @@ impl Core {
             pending: Vec::new(),
             prune_next: BTreeMap::new(),
             unpublished: HashSet::new(),
+            layout_changed: false,
         };
         if adopt == Adopt::Configured {
             core.adopt_settings()?;
@@ -206,6 +212,7 @@ impl Core {
             pending: Vec::new(),
             prune_next: BTreeMap::new(),
             unpublished: HashSet::new(),
+            layout_changed: false,
         }
     }
 
@@ -452,11 +459,12 @@ impl Core {
     /// Starts a checkpoint: what [`CheckpointJob::run`] does may run beside further steps. `None` when one is being
     /// written, or nothing changed since the last.
     pub(crate) fn begin_checkpoint(&mut self) -> Option<CheckpointJob> {
-        if self.lsn == self.checkpoint_lsn() {
+        if self.lsn == self.checkpoint_lsn() && !self.layout_changed {
             return None;
         }
         let stored = self.stored.take()?;
         self.log_bytes = 0;
+        self.layout_changed = false;
         let position = self.position();
         // No later record is earlier than the checkpoint.
         self.last_us = position.time_us;
@@ -472,6 +480,7 @@ impl Core {
     pub(crate) fn finish_checkpoint(&mut self, done: CheckpointDone) -> Result<CheckpointReport> {
         self.stored = Some(done.stored);
         mark_dirty(&self.live.state.read(), &done.dirty);
+        self.layout_changed |= done.result.is_err();
         let (report, kept) = done.result?;
         for (collection, segment) in done.mapped {
             if let Some(slot) = self.live.state.read().get(collection) {
@@ -479,6 +488,8 @@ impl Core {
             }
         }
         self.unpublished.retain(|name| !kept.files.contains(name));
+        // The same content laid out otherwise takes the place of the last.
+        self.kept.0.retain(|other| other.lsn != kept.lsn);
         self.kept.0.push(kept);
         self.drop_unneeded()?;
         Ok(report)

@@ -3,9 +3,12 @@
 use crate::collection::Collection;
 use crate::compaction::{self, CompactionPolicy, MOVE_AT_ONCE, MergeJob, Merged, Pace};
 use crate::core::Core;
+use crate::derived::{self, DeriveJob};
 use crate::error::Result;
-use crate::layout::segment_name;
-use crate::spec::StorageMode;
+use crate::layout::{TimelineDir, segment_name};
+use crate::spec::{CollectionSpec, StorageMode};
+use crate::vector_segment::VectorSegment;
+use cairn_disk::Storage;
 use std::sync::Arc;
 
 impl Core {
@@ -31,11 +34,11 @@ impl Core {
             timeline: self.live.timeline.id,
             collection,
             number,
-            mode: state.spec.storage,
+            spec: state.spec.clone(),
             vectors: state.vectors.clone(),
             sources,
         };
-        if job.mode != StorageMode::Memory {
+        if job.spec.storage != StorageMode::Memory {
             self.unpublished.insert(segment_name((collection, number)));
         }
         Some(job)
@@ -59,6 +62,7 @@ impl Core {
         vectors.move_rows(places, segment.number, first as u32, &from[first..end]);
         if end == from.len() {
             vectors.end_move(segment.number);
+            self.layout_changed = true;
         }
         end < from.len()
     }
@@ -74,5 +78,89 @@ impl Core {
             }
         }
         Ok(true)
+    }
+
+    /// The names of all collections.
+    pub(crate) fn collection_names(&self) -> Vec<String> {
+        self.live.state.read().iter().map(|(_, slot)| slot.name.clone()).collect()
+    }
+
+    /// Something derived that a segment lacks, if any: [`DeriveJob::run`] may run beside further steps.
+    pub(crate) fn begin_derive(&self, collection: Option<&str>) -> Option<DeriveJob> {
+        let state = self.live.state.read();
+        state.iter().filter(|(_, slot)| collection.is_none_or(|name| name == slot.name)).find_map(
+            |(number, slot)| {
+                let state = slot.collection.read();
+                let settled = |s: &&Arc<VectorSegment>| state.vectors.moving_to != Some(s.number);
+                state.vectors.segments.iter().filter(settled).find_map(|segment| {
+                    Some(DeriveJob {
+                        collection: number,
+                        kind: derived::missing(segment, &state.spec, self.options.graph_rows_min)?,
+                        segment: Arc::clone(segment),
+                        metric: state.settings.metric,
+                        spec: state.spec.clone(),
+                    })
+                })
+            },
+        )
+    }
+
+    /// Computes one thing that a segment lacks, in this thread. Whether there was any.
+    pub fn derive(&mut self, collection: &str) -> Result<bool> {
+        let Some(job) = self.begin_derive(Some(collection)) else { return Ok(false) };
+        let done = job.run(1, &|| false)?;
+        self.layout_changed = true;
+        Ok(done)
+    }
+
+    /// A segment whose columns are not where its collection wants them, if any.
+    pub(crate) fn begin_columns(&self) -> Option<ColumnsJob> {
+        let state = self.live.state.read();
+        state.iter().find_map(|(number, slot)| {
+            let state = slot.collection.read();
+            let wants_memory = state.spec.storage == StorageMode::Memory;
+            let misplaced = state.vectors.segments.iter().find(|segment| match segment.mapping() {
+                Some(_) => wants_memory,
+                None => !wants_memory && segment.stored().is_some(),
+            })?;
+            Some(ColumnsJob {
+                storage: Arc::clone(&self.storage),
+                dir: self.dir.clone(),
+                collection: number,
+                spec: state.spec.clone(),
+                segment: Arc::clone(misplaced),
+            })
+        })
+    }
+
+    /// Puts a segment with moved columns in place.
+    pub(crate) fn end_columns(&mut self, collection: u32, segment: Arc<VectorSegment>) {
+        if let Some(slot) = self.live.state.read().get(collection) {
+            slot.collection.write().vectors.swap_columns(segment);
+        }
+    }
+
+    /// Whether what is in memory is laid out otherwise than the newest checkpoint, though the content is the same.
+    pub(crate) fn note_layout(&mut self) {
+        self.layout_changed = true;
+    }
+}
+
+/// A segment's columns to be moved into memory or out of it, beside the sequencer.
+pub(crate) struct ColumnsJob {
+    storage: Arc<dyn Storage>,
+    dir: TimelineDir,
+    pub collection: u32,
+    spec: CollectionSpec,
+    segment: Arc<VectorSegment>,
+}
+
+impl ColumnsJob {
+    /// The equal segment.
+    pub fn run(&self) -> Result<Arc<VectorSegment>> {
+        Ok(Arc::new(match self.spec.storage {
+            StorageMode::Memory => self.segment.to_owned_columns(),
+            _ => self.segment.to_mapped(&*self.storage, &self.dir, self.collection, &self.spec)?,
+        }))
     }
 }

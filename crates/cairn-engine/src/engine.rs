@@ -9,6 +9,7 @@ use crate::draft::TimelineDraft;
 use crate::error::{Error, Result};
 use crate::history::Point;
 use crate::live::Live;
+use crate::maintenance::{Maintenance, MaintenanceThread};
 use crate::sequencer::{Message, Sequencer};
 use crate::settings::Options;
 use crate::timeline::Timeline;
@@ -103,6 +104,9 @@ pub(crate) struct Inner {
     pub shared: Arc<Shared>,
     /// Syncs the log now and then, when that is its mode.
     syncer: Mutex<Option<WalSync>>,
+    pub(crate) maintenance: Arc<Maintenance>,
+    /// Does maintenance in the background.
+    maintainer: Mutex<Option<MaintenanceThread>>,
     messages: Sender<Message>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -146,13 +150,21 @@ impl Engine {
             live: RwLock::new(Arc::clone(core.live())),
             status: Mutex::default(),
         });
+        let read_only = core.is_read_only();
         let (messages, queue) = channel();
         let sequencer = Sequencer::new(Arc::clone(&shared), core, messages.clone());
         let spawned =
             std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run(&queue));
         let handle = spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?;
         let syncer = Mutex::new(Some(WalSync::start(&shared)?));
-        let inner = Inner { shared, syncer, messages, sequencer: Mutex::new(Some(handle)) };
+        let maintenance = Arc::new(Maintenance::new(messages.clone()));
+        let thread = match shared.options.maintenance && !read_only {
+            true => Some(MaintenanceThread::start(Arc::clone(&maintenance))?),
+            false => None,
+        };
+        let maintainer = Mutex::new(thread);
+        let inner =
+            Inner { shared, syncer, maintenance, maintainer, messages, sequencer: Mutex::new(Some(handle)) };
         Ok(Engine { inner: Arc::new(inner) })
     }
 
@@ -214,6 +226,7 @@ impl Engine {
     /// [`Error::Closed`].
     pub fn close(&self) -> Result<()> {
         self.inner.syncer.lock().take();
+        self.inner.maintainer.lock().take();
         let result = self.ask(Message::Close)?;
         if let Some(handle) = self.inner.sequencer.lock().take() {
             let _ = handle.join();
@@ -345,6 +358,7 @@ fn durable_lsn(live: &Live, status: &Status) -> Lsn {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.syncer.lock().take();
+        self.maintainer.lock().take();
         let (send, _answer) = channel();
         // Already closed: nothing to do.
         let _ = self.messages.send(Message::Close(send));

@@ -1,7 +1,8 @@
 //! `Image`: a whole state as files, ready to be encoded one by one: what a full snapshot stores.
 
+use crate::derived::{DerivedData, DerivedKind};
 use crate::error::Result;
-use crate::layout::{pages_name, segment_name};
+use crate::layout::{derived_name, pages_name, segment_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file;
 use crate::tree::{Page, PageRef, Tree};
@@ -30,6 +31,7 @@ pub struct ImageFile {
 
 enum Content {
     Segment(Arc<VectorSegment>),
+    Derived(DerivedData),
     Pages(Vec<PageRef>),
 }
 
@@ -45,6 +47,10 @@ impl ImageFile {
         ImageFile { name, collection, content: Content::Segment(segment) }
     }
 
+    pub(crate) fn derived(name: String, collection: u32, data: DerivedData) -> ImageFile {
+        ImageFile { name, collection, content: Content::Derived(data) }
+    }
+
     pub(crate) fn pages(collection: u32, number: u64, pages: Vec<PageRef>) -> ImageFile {
         ImageFile { name: pages_name(number), collection, content: Content::Pages(pages) }
     }
@@ -53,16 +59,18 @@ impl ImageFile {
     pub fn bytes_estimate(&self) -> u64 {
         match &self.content {
             Content::Segment(segment) => segment.file_bytes() as u64,
+            Content::Derived(data) => data.bytes().len() as u64,
             Content::Pages(pages) => {
                 pages.iter().map(|p| 16 + p.page.as_ref().map_or(0, |page| page.encoded_bytes() as u64)).sum()
             }
         }
     }
 
-    /// The whole file, checksums included: about 4 MiB at most unless one vector is larger.
+    /// The whole file, checksums included: about 4 MiB, or as long as a vector segment is.
     pub fn encode(self) -> Vec<u8> {
         match self.content {
             Content::Segment(segment) => segment.encode(self.collection),
+            Content::Derived(data) => data.bytes().to_vec(),
             Content::Pages(pages) => page_file::encode(self.collection, pages),
         }
     }
@@ -92,8 +100,10 @@ impl View {
         state.collections.retain(|collection| !collection.spec.volatile);
         let mut files = Vec::new();
         for collection in &state.collections {
-            let segments = collection.vectors.segments.iter();
-            files.extend(segments.map(|segment| ImageFile::segment(collection.number, Arc::clone(segment))));
+            for segment in collection.vectors.segments.iter() {
+                files.push(ImageFile::segment(collection.number, Arc::clone(segment)));
+                files.extend(derived_files(collection.number, segment));
+            }
         }
         let mut number = 0;
         for collection in &state.collections {
@@ -104,6 +114,16 @@ impl View {
         }
         Image { files, position: self.position, manifest }
     }
+}
+
+/// What is computed from a segment, as files.
+pub(crate) fn derived_files(collection: u32, segment: &VectorSegment) -> impl Iterator<Item = ImageFile> {
+    DerivedKind::ALL.into_iter().filter_map(move |kind| {
+        let data = segment.derived().get(kind)?;
+        let generation = segment.derived().generation(kind);
+        let name = derived_name((collection, segment.number), kind, generation);
+        Some(ImageFile::derived(name, collection, data))
+    })
 }
 
 fn all_pages(state: &CollectionView) -> Vec<PageRef> {

@@ -4,15 +4,15 @@ use crate::checkpoint::{Home, PageFile, SegmentId, Stored, take_dirty};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::kept::{MANIFEST_BYTES_MAX, listed};
-use crate::layout::{TimelineDir, pages_number, segment_number};
+use crate::layout::{TimelineDir, derived_of, pages_number, segment_number};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file::{self, StoredPage};
-use crate::spec::StorageMode;
+use crate::spec::{CollectionSpec, StorageMode};
 use crate::state::State;
 use crate::tree::{Page, Tree};
-use crate::vector_segment::VectorSegment;
+use crate::vector_segment::{VectorSegment, map_file};
 use crate::view::Position;
-use cairn_disk::{Access, Bytes, Storage, read_file};
+use cairn_disk::{Bytes, Storage, read_file};
 use cairn_log::Lsn;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub(crate) struct Loaded {
     pub state: State,
     pub position: Position,
     pub stored: Stored,
+    /// Derived files that are damaged or of another version, each with why: they are computed anew.
+    pub discarded: Vec<String>,
 }
 
 /// How much is read of what can be mapped.
@@ -63,10 +65,12 @@ pub(crate) fn load_at(
             return Err(Error::Decode("manifest: a collection stands twice").in_file(&path));
         }
     }
-    for file in &manifest.files {
+    let is_derived = |file: &&FileRef| derived_of(&file.name).is_some();
+    for file in manifest.files.iter().filter(|file| !is_derived(file)) {
         read_one(storage, dir, file, &mut building, reading)?;
     }
     let Building { mut collections, mut stored } = building;
+    let mut discarded = Vec::new();
     let mut state = State::default();
     for entry in manifest.collections {
         let Some(mut collection) = collections.remove(&entry.number) else { continue };
@@ -74,12 +78,20 @@ pub(crate) fn load_at(
         collection.vectors.buffer_number = entry.head.next_segment;
         collection.vectors.next_segment = entry.head.next_number();
         rebuild(&mut collection, &entry.head).map_err(|e| e.in_file(&path))?;
+        for file in manifest.files.iter().filter(is_derived) {
+            let read = read_derived(storage, dir, file, entry.number, &collection, &mut stored, reading);
+            match read {
+                Err(e) if reading == Reading::EveryByte => return Err(e),
+                Err(e) => discarded.push(e.to_string()),
+                Ok(()) => {}
+            }
+        }
         state.put(entry.number, entry.name, collection);
     }
     state.rebuild(manifest.aliases, manifest.next_collection).map_err(|e| e.in_file(&path))?;
     take_dirty(&state);
     stored.drop_dead_files();
-    Ok(Loaded { state, position, stored })
+    Ok(Loaded { state, position, stored, discarded })
 }
 
 /// Collections while their files are read.
@@ -118,7 +130,10 @@ fn read_one(
                 let (path, bytes) = read_file_of(storage, dir, file)?;
                 VectorSegment::decode(&path, &bytes, id.0)?
             }
-            StorageMode::Mmap | StorageMode::Hybrid => map_segment(storage, &path, file, id.0, reading)?,
+            StorageMode::Mmap | StorageMode::Hybrid => {
+                let spec = collection.spec.clone();
+                map_segment(storage, &path, file, id.0, &spec, reading)?
+            }
         };
         return put_segment(&path, segment, id, file, building);
     }
@@ -133,14 +148,60 @@ fn map_segment(
     path: &Path,
     file: &FileRef,
     collection: u32,
+    spec: &CollectionSpec,
     reading: Reading,
 ) -> Result<VectorSegment> {
     check_size(storage, path, file)?;
-    let bytes: Arc<dyn Bytes> = Arc::from(storage.open(path, Access::Read)?.map()?);
+    let bytes = map_file(storage, path, spec)?;
     if reading == Reading::EveryByte {
         check_crc(path, &bytes, file)?;
     }
     VectorSegment::map(path, bytes, collection)
+}
+
+/// Reads a file of what is computed from a segment of a collection, if it is one. One that is not as it should be is let go.
+fn read_derived(
+    storage: &dyn Storage,
+    dir: &TimelineDir,
+    file: &FileRef,
+    number: u32,
+    collection: &Collection,
+    stored: &mut Stored,
+    reading: Reading,
+) -> Result<()> {
+    let Some((id, kind, generation)) = derived_of(&file.name).filter(|(id, ..)| id.0 == number) else {
+        return Ok(());
+    };
+    let path = dir.file(&file.name);
+    let Some(segment) = collection.vectors.segment(id.1) else {
+        let what = "segment mismatch: expected one of the manifest's".to_owned();
+        return Err(Error::Corrupt { path, what });
+    };
+    let derived = segment.derived();
+    derived.discard(kind, generation);
+    let every_byte = reading == Reading::EveryByte;
+    let open = || {
+        check_size(storage, &path, file)?;
+        let bytes: Arc<dyn Bytes> = match collection.spec.storage {
+            StorageMode::Memory => {
+                let bytes = read_file(storage, &path, file.bytes)?;
+                check_crc(&path, &bytes, file)?;
+                Arc::new(bytes)
+            }
+            StorageMode::Mmap | StorageMode::Hybrid => {
+                let bytes = map_file(storage, &path, &collection.spec)?;
+                if every_byte {
+                    check_crc(&path, &bytes, file)?;
+                }
+                bytes
+            }
+        };
+        derived.open(segment, id.0, kind, &path, bytes, every_byte)
+    };
+    open()?;
+    derived.keep(kind, generation, file.clone());
+    stored.derived.insert((id, kind), file.clone());
+    Ok(())
 }
 
 /// Reads a file that a manifest names, and checks its length and checksum.

@@ -3,16 +3,14 @@
 
 use crate::collection::Collection;
 use crate::decide::check_vector;
-use crate::distance::{Scorer, scan};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::fusion::{CANDIDATES_PER_RESULT, fuse, weights};
 use crate::metadata::Metadata;
 use crate::metadata_pages::MetadataPage;
-use crate::rows::rows_per_page;
+use crate::near::{self, Question};
 use crate::top_k::{Scored, TopK};
-use crate::vectors::Vectors;
 use parking_lot::RwLock;
 use std::cmp::Ordering;
 
@@ -53,6 +51,8 @@ pub struct Similar {
     pub min_score: Option<f64>,
     /// Whether fusion weighs by the item's number of neighbours; `None`: as configured.
     pub adaptive: Option<bool>,
+    /// How vectors are searched, and which page of the results is wanted.
+    pub how: SearchOptions,
 }
 
 /// A search for items near a vector.
@@ -66,6 +66,20 @@ pub struct Near {
     pub filter: Option<Filter>,
     /// Only results with at least this score.
     pub min_score: Option<f64>,
+    /// How vectors are searched, and which page of the results is wanted.
+    pub how: SearchOptions,
+}
+
+/// How vectors are searched, and which page of the results is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SearchOptions {
+    /// How many candidates a walk along a graph keeps: more find better results, slower. `None`: as the collection has it.
+    pub ef: Option<usize>,
+    /// Every vector is looked at, whatever index there is: nothing nearer is missed.
+    pub exact: bool,
+    /// How many of the best results are skipped. The order is the same for the same state, so pages neither repeat nor
+    /// miss anything.
+    pub offset: usize,
 }
 
 /// One result.
@@ -96,9 +110,10 @@ impl Engine {
 
     /// Items like an item of a collection, by its name or an alias; `None`: `default`.
     pub fn similar_in(&self, collection: Option<&str>, query: &Similar) -> Result<Hits> {
-        self.check_top_k(query.top_k)?;
+        let top_k = self.reach(query.top_k, &query.how)?;
         let collection = self.live().collection(collection)?;
-        Searcher { collection: &collection, filter: query.filter.as_ref() }.similar(self, query)
+        let searcher = Searcher { collection: &collection, filter: query.filter.as_ref() };
+        searcher.similar(self, query, top_k)
     }
 
     /// Items of `default` near a vector.
@@ -108,28 +123,36 @@ impl Engine {
 
     /// Items of a collection near a vector, by the collection's name or an alias; `None`: `default`.
     pub fn similar_to_vector_in(&self, collection: Option<&str>, query: &Near) -> Result<Hits> {
-        self.check_top_k(query.top_k)?;
+        let top_k = self.reach(query.top_k, &query.how)?;
         check_vector(&query.vector, self.options().limits.dimension)?;
         let collection = self.live().collection(collection)?;
         let searcher = Searcher { collection: &collection, filter: query.filter.as_ref() };
-        let (found, candidates) = searcher.near(&query.vector, query.top_k, query.min_score, None)?;
-        Ok(Hits { results: searcher.hits(found), mode: Using::Vectors.name(), candidates })
+        let (found, candidates) = searcher.near(&query.vector, top_k, query.min_score, None, &query.how)?;
+        Ok(Hits { results: searcher.hits(found, query.how.offset), mode: Using::Vectors.name(), candidates })
     }
 
-    fn check_top_k(&self, top_k: usize) -> Result<()> {
+    /// How many of the best results are looked for: those of the page and those before it.
+    fn reach(&self, top_k: usize, how: &SearchOptions) -> Result<usize> {
         let max = self.options().limits.top_k;
-        match top_k {
-            0 => Err(Error::Input("top_k must be positive, got 0".to_owned())),
-            k if k > max => Err(Error::Input(format!("top_k {k} exceeds maximum allowed: {max}"))),
-            _ => Ok(()),
+        let refused = |message: String| Err(Error::Input(message));
+        match (top_k, how.offset.saturating_add(top_k), how.ef) {
+            (0, ..) => refused("top_k must be positive, got 0".to_owned()),
+            (k, ..) if k > max => refused(format!("top_k {k} exceeds maximum allowed: {max}")),
+            (_, reach, _) if reach > OFFSET_MAX => {
+                refused(format!("offset {} exceeds maximum allowed: {}", how.offset, OFFSET_MAX - top_k))
+            }
+            (_, _, Some(ef)) if !(1..=EF_MAX).contains(&ef) => {
+                refused(format!("ef: expected 1 to {EF_MAX}, got {ef}"))
+            }
+            (_, reach, _) => Ok(reach),
         }
     }
 }
 
-/// How many more than k are scored again exactly.
-const SPARE: usize = 16;
-/// How far below `min_score` a rounded score may lie to be scored again, relative.
-const MARGIN: f64 = 1e-5;
+/// Results that may be skipped and asked for together.
+const OFFSET_MAX: usize = 100_000;
+/// The widest walk along a graph that may be asked for.
+const EF_MAX: usize = 100_000;
 
 /// One search on one state.
 struct Searcher<'a> {
@@ -145,17 +168,17 @@ struct Asked {
 }
 
 impl Searcher<'_> {
-    fn similar(&self, engine: &Engine, query: &Similar) -> Result<Hits> {
+    fn similar(&self, engine: &Engine, query: &Similar, top_k: usize) -> Result<Hits> {
         let asked = self.asked(&query.id)?;
         let (found, candidates) = match query.using {
-            Using::Events => self.by_events(asked.item, query.top_k, query.min_score),
+            Using::Events => self.by_events(asked.item, top_k, query.min_score),
             Using::Vectors => {
                 let vector = asked.vector.as_ref().ok_or_else(|| unknown(&query.id))?;
-                self.near(vector, query.top_k, query.min_score, Some(asked.item))?
+                self.near(vector, top_k, query.min_score, Some(asked.item), &query.how)?
             }
-            Using::Fusion => self.fused(engine, query, &asked)?,
+            Using::Fusion => self.fused(engine, query, &asked, top_k)?,
         };
-        Ok(Hits { results: self.hits(found), mode: query.using.name(), candidates })
+        Ok(Hits { results: self.hits(found, query.how.offset), mode: query.using.name(), candidates })
     }
 
     fn asked(&self, id: &str) -> Result<Asked> {
@@ -165,16 +188,22 @@ impl Searcher<'_> {
         Ok(Asked { item, vector, neighbours: state.neighbours.view.len(item) })
     }
 
-    fn fused(&self, engine: &Engine, query: &Similar, asked: &Asked) -> Result<(Vec<Scored>, usize)> {
+    fn fused(
+        &self,
+        engine: &Engine,
+        query: &Similar,
+        asked: &Asked,
+        top_k: usize,
+    ) -> Result<(Vec<Scored>, usize)> {
         let settings = &engine.options().fusion;
-        let wide = query.top_k.saturating_mul(CANDIDATES_PER_RESULT);
+        let wide = top_k.saturating_mul(CANDIDATES_PER_RESULT);
         let (events, seen_events) = self.by_events(asked.item, wide, None);
         let (vectors, seen_vectors) = match &asked.vector {
-            Some(vector) => self.near(vector, wide, None, Some(asked.item))?,
+            Some(vector) => self.near(vector, wide, None, Some(asked.item), &query.how)?,
             None => (Vec::new(), 0),
         };
         let adaptive = query.adaptive.unwrap_or(settings.adaptive);
-        let mut best = TopK::new(query.top_k, query.min_score);
+        let mut best = TopK::new(top_k, query.min_score);
         for scored in fuse(&vectors, &events, weights(settings, adaptive, asked.neighbours)) {
             best.offer(scored.item, scored.score, self.by_id());
         }
@@ -197,53 +226,18 @@ impl Searcher<'_> {
         (best.finish(self.by_id()), list.len())
     }
 
-    /// The nearest rows, exactly: every living row is scored.
+    /// The nearest items by vector.
     fn near(
         &self,
         query: &[f32],
         top_k: usize,
         min_score: Option<f64>,
         not: Option<u32>,
+        how: &SearchOptions,
     ) -> Result<(Vec<Scored>, usize)> {
-        let (vectors, places, metric) = {
-            let state = self.collection.read();
-            (state.vectors.clone(), state.places.clone(), state.settings.metric)
-        };
-        let dimension = vectors.dimension as usize;
-        if dimension != 0 && dimension != query.len() {
-            let message =
-                format!("Query vector dimension mismatch: expected {dimension}, got {}", query.len());
-            return Err(Error::Input(message));
-        }
         let wanted = self.filter.map(|filter| self.matching(filter));
-        let scorer = Scorer::new(metric, query);
-        let mut best = TopK::new(top_k + SPARE, min_score.map(|min| min - MARGIN * min.abs().max(1.0)));
-        let mut candidates = 0;
-        for_each_block(&vectors, |block| {
-            let keep = wanted.as_ref().map(|wanted| block.keep(wanted));
-            scan(
-                &scorer,
-                block.rows,
-                block.norms,
-                block.first,
-                keep.as_deref(),
-                Some(block.dead),
-                |row, score| {
-                    let item = block.items[(row - block.first) as usize];
-                    if Some(item) != not {
-                        candidates += 1;
-                        best.offer(item, score, self.by_id());
-                    }
-                },
-            );
-        });
-        // Rounding of f32 may order near ties either way: the best few are scored again in f64.
-        let mut exact = TopK::new(top_k, min_score);
-        for scored in best.finish(self.by_id()) {
-            let row = places.get(scored.item).map_or(&[][..], |place| vectors.get(place));
-            exact.offer(scored.item, scorer.score_exactly(row), self.by_id());
-        }
-        Ok((exact.finish(self.by_id()), candidates))
+        let question = Question { query, top_k, min_score, not, wanted, ef: how.ef, exact: how.exact };
+        near::near(self.collection, &question)
     }
 
     /// Which items match, as bits by item number; an item without metadata is matched as one with none of the keys. One
@@ -276,58 +270,13 @@ impl Searcher<'_> {
         }
     }
 
-    fn hits(&self, found: Vec<Scored>) -> Vec<Hit> {
+    fn hits(&self, found: Vec<Scored>, offset: usize) -> Vec<Hit> {
         let state = self.collection.read();
         let hit = |scored: Scored| Hit { id: state.items.get(scored.item).to_owned(), score: scored.score };
-        found.into_iter().map(hit).collect()
+        found.into_iter().skip(offset).map(hit).collect()
     }
 }
 
 fn unknown(id: &str) -> Error {
     Error::NotFound(format!("Query vector not found: {id}"))
-}
-
-/// A contiguous run of rows: a segment, or a page of the buffer.
-struct Block<'a> {
-    first: u32,
-    items: &'a [u32],
-    norms: &'a [f32],
-    rows: &'a [f32],
-    dead: &'a [u64],
-}
-
-impl Block<'_> {
-    /// Rows whose item is wanted, as bits by row number.
-    fn keep(&self, wanted: &[u64]) -> Vec<u64> {
-        let end = self.first as usize + self.items.len();
-        let mut keep = vec![0u64; end.div_ceil(64)];
-        for (at, &item) in self.items.iter().enumerate() {
-            let row = self.first as usize + at;
-            let bit = wanted.get((item / 64) as usize).is_some_and(|word| word >> (item % 64) & 1 == 1);
-            keep[row / 64] |= u64::from(bit) << (row % 64);
-        }
-        keep
-    }
-}
-
-fn for_each_block(vectors: &Vectors, mut f: impl FnMut(&Block<'_>)) {
-    for segment in vectors.segments.iter() {
-        f(&Block {
-            first: 0,
-            items: segment.items(),
-            norms: segment.inverse_norms(),
-            rows: segment.vectors(),
-            dead: vectors.dead.words(segment.number),
-        });
-    }
-    let per_page = rows_per_page(vectors.dimension);
-    for (number, page) in vectors.buffer.tree.iter() {
-        f(&Block {
-            first: number * per_page,
-            items: &page.items,
-            norms: &page.inverse_norms,
-            rows: &page.vectors,
-            dead: vectors.dead.words(vectors.buffer_number),
-        });
-    }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Message {
     },
     /// A View, and the log that must be synced before anyone else learns of it.
     View(Sender<(View, Option<Arc<Log>>)>),
+    /// Something to be done with the core, quickly. Not while a state is being loaded: whoever asked learns nothing then.
+    Core(Box<dyn FnOnce(&mut Core) + Send>),
     /// A change of the collections themselves.
     Change {
         change: Box<CollectionChange>,
@@ -168,6 +170,11 @@ impl Sequencer {
                 let result = self.core.set_wal(*wal);
                 self.publish();
                 drop(answer.send(result));
+            }
+            Message::Core(work) => {
+                if self.loading.is_none() {
+                    work(&mut self.core);
+                }
             }
             Message::Change { change, answer } => {
                 let result = match &self.loading {

@@ -269,6 +269,10 @@ pub struct Options {
     pub progress: Option<Arc<dyn Fn(ReplayProgress) + Send + Sync>>,
     /// Bytes of a sealed vector segment, about; at least 16 rows, at most 65,536.
     pub vector_segment_bytes: u32,
+    /// From how many rows on a segment of a collection with graphs has one: fewer are looked at one by one.
+    pub graph_rows_min: u32,
+    /// Whether segments are compacted, and their graphs and codes computed, in the background.
+    pub maintenance: bool,
     /// After how many bytes of log a checkpoint is taken.
     pub checkpoint_log_bytes: u64,
     /// The clock; injected, so that a run can be replayed.
@@ -296,6 +300,8 @@ impl Default for Options {
             checkpoints_kept: 6,
             progress: None,
             vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,
+            graph_rows_min: 8_192,
+            maintenance: true,
             checkpoint_log_bytes: 256 << 20,
             clock: Arc::new(SystemClock),
         }

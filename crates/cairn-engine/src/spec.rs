@@ -86,6 +86,43 @@ impl Elements {
     }
 }
 
+/// How mapped vectors will be read: advice to the system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Advise {
+    /// Nothing is known.
+    Normal,
+    /// Here and there, as along a graph: nothing is read ahead.
+    #[default]
+    Random,
+    /// From the beginning on, as exact searches do: much is read ahead.
+    Sequential,
+}
+
+impl Advise {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Advise::Normal => "normal",
+            Advise::Random => "random",
+            Advise::Sequential => "sequential",
+        }
+    }
+
+    /// The inverse of [`Advise::name`].
+    pub fn from_name(name: &str) -> Option<Advise> {
+        [Advise::Normal, Advise::Random, Advise::Sequential].into_iter().find(|advise| advise.name() == name)
+    }
+
+    pub(crate) fn advice(self) -> cairn_disk::Advice {
+        match self {
+            Advise::Normal => cairn_disk::Advice::Normal,
+            Advise::Random => cairn_disk::Advice::Random,
+            Advise::Sequential => cairn_disk::Advice::Sequential,
+        }
+    }
+}
+
 /// How a collection is stored, indexed and bounded (docs/format.md, *spec*).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -94,6 +131,10 @@ pub struct CollectionSpec {
     pub storage: StorageMode,
     /// Bytes of vectors that a hybrid collection holds in memory.
     pub hot_bytes: u64,
+    /// How mapped vectors will be read.
+    pub advise: Advise,
+    /// Mapped vectors are read into memory when they are mapped.
+    pub populate: bool,
     /// How its vectors are searched.
     pub index: IndexKind,
     /// Neighbours of a node of the graph, about half of the most it may have: HNSW's m. 2 to 128.
@@ -119,6 +160,8 @@ impl Default for CollectionSpec {
         CollectionSpec {
             storage: StorageMode::Memory,
             hot_bytes: 0,
+            advise: Advise::Random,
+            populate: false,
             index: IndexKind::Flat,
             m: 16,
             ef_construction: 200,

@@ -1,10 +1,12 @@
 //! `VectorSegment`: an immutable run of vectors in aligned columns, held in memory or mapped from its file.
 
+use crate::derived::Derived;
 use crate::error::{Error, Result};
 use crate::layout::TimelineDir;
 use crate::manifest::FileRef;
 use crate::rows::Buffer;
 use crate::segment_file::{Layout, SegmentWriter};
+use crate::spec::CollectionSpec;
 use cairn_disk::{Access, Bytes, File, Storage};
 use std::ops::Range;
 use std::path::Path;
@@ -34,6 +36,7 @@ pub(crate) struct VectorSegment {
     columns: Columns,
     /// Its file, once it is on disk whole and durable.
     stored: OnceLock<FileRef>,
+    derived: Arc<Derived>,
 }
 
 enum Columns {
@@ -122,6 +125,11 @@ impl VectorSegment {
         let _ = self.stored.set(file);
     }
 
+    /// What is computed from it.
+    pub fn derived(&self) -> &Derived {
+        &self.derived
+    }
+
     /// The whole file (docs/format.md, "Vector segment").
     pub fn encode(&self, collection: u32) -> Vec<u8> {
         if let Columns::Mapped(bytes) = &self.columns {
@@ -144,7 +152,13 @@ impl VectorSegment {
             // Not a mapping, but bytes in memory wherever they came to be.
             return Ok(VectorSegment::copied(number, layout, &bytes));
         }
-        Ok(VectorSegment { number, layout, columns: Columns::Mapped(bytes), stored: OnceLock::new() })
+        Ok(VectorSegment {
+            number,
+            layout,
+            columns: Columns::Mapped(bytes),
+            stored: OnceLock::new(),
+            derived: Arc::default(),
+        })
     }
 
     fn copied(number: u32, layout: Layout, bytes: &[u8]) -> VectorSegment {
@@ -156,7 +170,7 @@ impl VectorSegment {
             items: bytemuck::allocation::pod_collect_to_vec(&bytes[layout.items()]),
             norms: bytemuck::allocation::pod_collect_to_vec(&bytes[layout.norms()]),
         };
-        VectorSegment { number, layout, columns, stored: OnceLock::new() }
+        VectorSegment { number, layout, columns, stored: OnceLock::new(), derived: Arc::default() }
     }
 
     /// The same segment with its columns mapped from its file.
@@ -165,12 +179,14 @@ impl VectorSegment {
         storage: &dyn Storage,
         dir: &TimelineDir,
         collection: u32,
+        spec: &CollectionSpec,
     ) -> Result<VectorSegment> {
         let file = self.stored().ok_or(Error::Decode("a segment that is not on disk yet"))?;
         let path = dir.file(&file.name);
-        let bytes = Arc::from(storage.open(&path, Access::Read)?.map()?);
-        let segment = VectorSegment::map(&path, bytes, collection)?;
+        let bytes = map_file(storage, &path, spec)?;
+        let mut segment = VectorSegment::map(&path, bytes, collection)?;
         segment.set_stored(file.clone());
+        segment.derived = Arc::clone(&self.derived);
         Ok(segment)
     }
 
@@ -178,12 +194,23 @@ impl VectorSegment {
     pub fn to_owned_columns(&self) -> VectorSegment {
         let mut rows = Rows::new(self.dimension(), self.rows());
         rows.push(self.vectors(), self.items(), self.inverse_norms());
-        let segment = rows.into_segment(self.number);
+        let mut segment = rows.into_segment(self.number);
         if let Some(file) = self.stored() {
             segment.set_stored(file.clone());
         }
+        segment.derived = Arc::clone(&self.derived);
         segment
     }
+}
+
+/// Maps a file as a collection wants it.
+pub(crate) fn map_file(storage: &dyn Storage, path: &Path, spec: &CollectionSpec) -> Result<Arc<dyn Bytes>> {
+    let bytes = storage.open(path, Access::Read)?.map()?;
+    bytes.advise(spec.advise.advice())?;
+    if spec.populate {
+        bytes.populate()?;
+    }
+    Ok(Arc::from(bytes))
 }
 
 /// Rows of a segment that is being put together in memory.
@@ -219,7 +246,7 @@ impl Rows {
         let Rows { layout, lines, items, norms } = self;
         assert_eq!(items.len(), layout.rows as usize, "a segment has all of its rows");
         let columns = Columns::Owned { lines, items, norms };
-        VectorSegment { number, layout, columns, stored: OnceLock::new() }
+        VectorSegment { number, layout, columns, stored: OnceLock::new(), derived: Arc::default() }
     }
 }
 

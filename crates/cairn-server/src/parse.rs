@@ -6,7 +6,7 @@ use crate::parse_admin::{dump, no_more, snapshot};
 use crate::parse_topic::topic;
 use crate::parse_wal::{timeline, wal};
 use crate::words::Words;
-use cairn_engine::{EventOp, Filter, Limits, Metadata, Near, Similar, Using, Write};
+use cairn_engine::{EventOp, Filter, Limits, Metadata, Near, SearchOptions, Similar, Using, Write};
 use fast_float2::FastFloat;
 
 /// The last second of the year 9999: an event time past it is most likely in milliseconds.
@@ -246,6 +246,7 @@ fn sim(mut words: Words<'_>, limits: &Limits) -> Result<Similar> {
         filter: None,
         min_score: None,
         adaptive: None,
+        how: SearchOptions::default(),
     };
     while let Some(word) = words.next_quoted() {
         if let Some(value) = option(word, "using=") {
@@ -287,5 +288,5 @@ fn simv(mut words: Words<'_>, limits: &Limits) -> Result<Near> {
             break;
         }
     }
-    Ok(Near { vector: vector(words, limits)?, top_k, filter, min_score })
+    Ok(Near { vector: vector(words, limits)?, top_k, filter, min_score, how: SearchOptions::default() })
 }

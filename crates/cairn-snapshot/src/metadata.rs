@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::layout;
 use crate::names;
 use crate::part::{PART_BYTES_MAX, Part, PartId};
-use crate::snapshot::{Snapshot, SnapshotFile, SnapshotType, is_file_name};
+use crate::snapshot::{Snapshot, SnapshotFile, SnapshotType};
 use crate::snapshot_id::{NAME_BYTES_MAX, SnapshotId, validate_name};
 use cairn_engine::{Counts, Lsn};
 use serde::{Deserialize, Serialize};
@@ -211,8 +211,8 @@ impl Reader<'_> {
 
     fn file(&self, wire: WireFile) -> Result<SnapshotFile> {
         let WireFile { name, part, bytes, stored, stored_bytes, stored_sha256 } = wire;
-        if !is_file_name(&name) {
-            return Err(self.bad("file name", "segments/<20 digits>.vec or pages/<20 digits>.pages", name));
+        if !cairn_engine::is_image_name(&name) {
+            return Err(self.bad("file name", cairn_engine::IMAGE_NAMES, name));
         }
         let part = self.part(&WirePart { part, bytes, stored, stored_bytes, stored_sha256 })?;
         Ok(SnapshotFile { name, part })

@@ -63,7 +63,7 @@ impl SnapshotType {
 /// A file of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotFile {
-    /// Its name in a timeline's directory: `segments/<20 digits>.vec` or `pages/<20 digits>.pages`.
+    /// Its name in a timeline's directory: one that [`cairn_engine::is_image_name`] takes.
     pub name: String,
     /// Its bytes.
     pub part: Part,
@@ -85,13 +85,4 @@ impl Snapshot {
     pub fn created_at(&self) -> String {
         crate::names::rfc3339(self.created_us)
     }
-}
-
-/// Whether a file of an image may have this name: a snapshot never writes anywhere else.
-pub(crate) fn is_file_name(name: &str) -> bool {
-    [("segments/", ".vec"), ("pages/", ".pages")].into_iter().any(|(dir, extension)| {
-        name.strip_prefix(dir)
-            .and_then(|rest| rest.strip_suffix(extension))
-            .is_some_and(|number| number.len() == 20 && number.bytes().all(|c| c.is_ascii_digit()))
-    })
 }

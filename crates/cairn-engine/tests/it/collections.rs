@@ -3,7 +3,8 @@
 use crate::support::*;
 use cairn_disk::{Fate, SimDisk};
 use cairn_engine::{
-    CollectionChange, CollectionSpec, Core, Engine, ErrorKind, EventOp, Near, Request, Settings, Write,
+    CollectionChange, CollectionSpec, Core, Engine, ErrorKind, EventOp, Near, Request, SearchOptions,
+    Settings, Write,
 };
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +25,13 @@ pub fn to(collection: &str, write: Write) -> Request {
 }
 
 fn near(engine: &Engine, collection: &str, query: &[f32]) -> Vec<String> {
-    let query = Near { vector: query.to_vec(), top_k: 10, filter: None, min_score: None };
+    let query = Near {
+        vector: query.to_vec(),
+        top_k: 10,
+        filter: None,
+        min_score: None,
+        how: SearchOptions::default(),
+    };
     let hits = engine.similar_to_vector_in(Some(collection), &query).expect("a search");
     hits.results.into_iter().map(|hit| hit.id).collect()
 }

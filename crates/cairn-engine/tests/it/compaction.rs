@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 type Model = BTreeMap<String, Vec<u32>>;
+/// A crash: before which operation, how many LSNs were acknowledged by then, what the disk holds.
+type Crash = (u64, u64, SimDisk);
 
 fn spec(storage: StorageMode) -> CollectionSpec {
     let hot_bytes = if storage == StorageMode::Hybrid { 1 << 20 } else { 0 };
@@ -88,7 +90,7 @@ fn random_writes_beside_compactions_checkpoints_and_restarts_equal_a_map() {
 
 /// A run with compactions in it, on a disk that is forked before every operation: what it may look like after a crash
 /// there, and how many LSNs were acknowledged by then; and the content at each LSN.
-fn forked(storage: StorageMode) -> (Vec<(u64, u64, SimDisk)>, BTreeMap<u64, Model>) {
+fn forked(storage: StorageMode) -> (Vec<Crash>, BTreeMap<u64, Model>) {
     let disk = SimDisk::new(9);
     let acknowledged = Arc::new(Mutex::new(0));
     let images = Arc::new(Mutex::new(Vec::new()));

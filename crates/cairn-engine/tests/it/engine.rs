@@ -2,15 +2,23 @@
 
 use crate::support::*;
 use cairn_disk::SimDisk;
-use cairn_engine::{Engine, ErrorKind, EventOp, Filter, Near, Similar, Using};
+use cairn_engine::{Engine, ErrorKind, EventOp, Filter, Near, SearchOptions, Similar, Using};
 use std::path::Path;
 
 fn near(vector: &[f32], top_k: usize) -> Near {
-    Near { vector: vector.to_vec(), top_k, filter: None, min_score: None }
+    Near { vector: vector.to_vec(), top_k, filter: None, min_score: None, how: SearchOptions::default() }
 }
 
 fn similar(id: &str, using: Using) -> Similar {
-    Similar { id: id.to_owned(), top_k: 10, using, filter: None, min_score: None, adaptive: None }
+    Similar {
+        id: id.to_owned(),
+        top_k: 10,
+        using,
+        filter: None,
+        min_score: None,
+        adaptive: None,
+        how: SearchOptions::default(),
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Tests of `cairn-engine`.
 
 mod checkpoint;
+mod codes;
 mod collections;
 mod compaction;
-mod codes;
 mod corruption;
 mod crash;
 mod distance;
@@ -17,6 +17,7 @@ mod metadata;
 mod model;
 mod oracle;
 mod pitr;
+mod recall;
 mod reference;
 mod repair;
 mod sample;

@@ -7,8 +7,8 @@ use crate::reference::{
 use crate::support::*;
 use cairn_disk::{Fate, SimDisk};
 use cairn_engine::{
-    Engine, EventOp, Filter, Hits, Metadata, Metric, Near, Options, Remembered, Settings, Similar, Using,
-    Value, View, Write,
+    Engine, EventOp, Filter, Hits, Metadata, Metric, Near, Options, Remembered, SearchOptions, Settings,
+    Similar, Using, Value, View, Write,
 };
 
 struct Run {
@@ -149,6 +149,7 @@ impl Run {
             filter: filter.clone(),
             min_score: ask.min_score,
             adaptive: Some(adaptive),
+            how: SearchOptions::default(),
         };
         agrees(self.model.similar_by_events(&id, &ask), self.engine.similar(&similar(Using::Events)));
         agrees(self.model.similar_by_vectors(&id, &ask), self.engine.similar(&similar(Using::Vectors)));
@@ -157,7 +158,8 @@ impl Run {
             self.engine.similar(&similar(Using::Fusion)),
         );
         let vector: Vec<f32> = (0..5).map(|_| self.numbers.unit()).collect();
-        let near = Near { vector, top_k: ask.k, filter, min_score: ask.min_score };
+        let near =
+            Near { vector, top_k: ask.k, filter, min_score: ask.min_score, how: SearchOptions::default() };
         agrees(self.model.similar_to_vector(&near.vector, &ask), self.engine.similar_to_vector(&near));
         self.queries += 4;
     }

@@ -5,20 +5,20 @@
 use crate::reference::{Ask, Op, Ranking, Reference, Rules, assert_agrees};
 use crate::support::*;
 use cairn_disk::SimDisk;
-use cairn_engine::{Engine, EventOp, Near, Similar, Using, Write};
+use cairn_engine::{Engine, EventOp, Near, SearchOptions, Similar, Using, Write};
 use flate2::read::GzDecoder;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A `.npy` array of two dimensions (numpy's format 1.0): its element type, rows, columns and bytes.
-struct Npy {
+pub struct Npy {
     kind: String,
     rows: usize,
     columns: usize,
     bytes: Vec<u8>,
 }
 
-fn npy(path: &Path) -> Npy {
+pub fn npy(path: &Path) -> Npy {
     let all = file(path);
     let header_bytes = 10 + usize::from(u16::from_le_bytes([all[8], all[9]]));
     let header = std::str::from_utf8(&all[10..header_bytes]).expect("a text header");
@@ -35,7 +35,7 @@ fn npy(path: &Path) -> Npy {
 }
 
 impl Npy {
-    fn floats(&self) -> Vec<Vec<f32>> {
+    pub fn floats(&self) -> Vec<Vec<f32>> {
         let element = |b: &[u8]| match self.kind.as_str() {
             "<f2" => half::f16::from_le_bytes([b[0], b[1]]).to_f32(),
             "<f4" => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
@@ -49,7 +49,7 @@ impl Npy {
             .collect()
     }
 
-    fn numbers(&self) -> Vec<Vec<usize>> {
+    pub fn numbers(&self) -> Vec<Vec<usize>> {
         assert_eq!(self.kind, "<i4");
         let element = |b: &[u8]| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize;
         self.bytes
@@ -59,13 +59,13 @@ impl Npy {
     }
 }
 
-fn lines(path: &Path) -> Vec<String> {
+pub fn lines(path: &Path) -> Vec<String> {
     let mut text = String::new();
     GzDecoder::new(file(path).as_slice()).read_to_string(&mut text).expect("gzip");
     text.lines().map(str::to_owned).collect()
 }
 
-fn ids(path: &Path) -> Vec<String> {
+pub fn ids(path: &Path) -> Vec<String> {
     let id = |line: String| {
         let item: serde_json::Value = serde_json::from_str(&line).expect("an object a line");
         item["id"].as_str().expect("an id").to_owned()
@@ -73,7 +73,7 @@ fn ids(path: &Path) -> Vec<String> {
     lines(path).into_iter().map(id).collect()
 }
 
-fn shipped() -> PathBuf {
+pub fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/debian")
 }
 
@@ -91,7 +91,13 @@ fn compare(dir: &Path, truth: &str, scores: &str) -> usize {
     let queries = npy(&dir.join("query_vectors.f16.npy")).floats();
     let (truth, scores) = (npy(&dir.join(truth)).numbers(), npy(&dir.join(scores)).floats());
     for ((query, rows), scores) in queries.iter().zip(&truth).zip(&scores) {
-        let near = Near { vector: query.clone(), top_k: 10, filter: None, min_score: None };
+        let near = Near {
+            vector: query.clone(),
+            top_k: 10,
+            filter: None,
+            min_score: None,
+            how: SearchOptions::default(),
+        };
         let hits = engine.similar_to_vector(&near).expect("found").results;
         let got: Ranking = hits.into_iter().map(|hit| (hit.id, hit.score)).collect();
         let expected: Ranking = rows
@@ -136,7 +142,15 @@ fn events_and_fusion_are_the_references() {
     assert!(engine.write(writes).iter().all(Result::is_ok));
     for id in ids.iter().step_by(25) {
         let similar = |using, adaptive| {
-            let query = Similar { id: id.clone(), top_k: 10, using, filter: None, min_score: None, adaptive };
+            let query = Similar {
+                id: id.clone(),
+                top_k: 10,
+                using,
+                filter: None,
+                min_score: None,
+                adaptive,
+                how: SearchOptions::default(),
+            };
             let hits = engine.similar(&query).expect("found").results;
             hits.into_iter().map(|hit| (hit.id, hit.score)).collect::<Ranking>()
         };

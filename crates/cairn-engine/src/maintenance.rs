@@ -1,0 +1,153 @@
+//! Maintenance: a thread that compacts segments, computes their graphs and codes, moves columns, and checks mapped files,
+//! one piece of work at a time and at a low priority, while reads and writes go on.
+
+use crate::compaction::{CompactionPolicy, MOVE_AT_ONCE, Pace};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::sequencer::Message;
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the thread sleeps when there is nothing to do.
+const IDLE: Duration = Duration::from_millis(200);
+/// How much nicer than the rest of the process the thread is.
+const NICENESS: i32 = 10;
+
+/// Does maintenance, for the thread and for whoever asks for some now.
+pub(crate) struct Maintenance {
+    messages: Sender<Message>,
+    pace: Pace,
+    /// Held while a piece of work is done: there is one at a time.
+    working: Mutex<()>,
+    wake: Condvar,
+    stopped: Mutex<bool>,
+}
+
+/// The thread; dropped, it is stopped.
+pub(crate) struct MaintenanceThread {
+    maintenance: Arc<Maintenance>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl MaintenanceThread {
+    pub fn start(maintenance: Arc<Maintenance>) -> Result<MaintenanceThread> {
+        let shared = Arc::clone(&maintenance);
+        let spawned = std::thread::Builder::new().name("maintenance".to_owned()).spawn(move || shared.run());
+        let handle = spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?;
+        Ok(MaintenanceThread { maintenance, handle: Some(handle) })
+    }
+}
+
+impl Drop for MaintenanceThread {
+    fn drop(&mut self) {
+        self.maintenance.pace.cancel.store(true, Ordering::Relaxed);
+        *self.maintenance.stopped.lock() = true;
+        self.maintenance.wake.notify_all();
+        if let Some(handle) = self.handle.take()
+            && handle.thread().id() != std::thread::current().id()
+        {
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Maintenance {
+    pub fn new(messages: Sender<Message>) -> Maintenance {
+        Maintenance {
+            messages,
+            pace: Pace::default(),
+            working: Mutex::default(),
+            wake: Condvar::new(),
+            stopped: Mutex::new(false),
+        }
+    }
+
+    fn run(&self) {
+        // Without the right to be nice, it is not.
+        let _ = rustix::process::nice(NICENESS);
+        let mut worked = false;
+        loop {
+            {
+                let mut stopped = self.stopped.lock();
+                if !*stopped && !worked {
+                    self.wake.wait_for(&mut stopped, IDLE);
+                }
+                if *stopped {
+                    return;
+                }
+            }
+            match self.work_once() {
+                Ok(more) => worked = more,
+                // Closed, or a disk that failed: the next round tries again, and a checkpoint says what is wrong.
+                Err(_) => worked = false,
+            }
+        }
+    }
+
+    /// Does something with the core on its own thread.
+    fn with_core<T: Send + 'static>(&self, f: impl FnOnce(&mut Core) -> T + Send + 'static) -> Result<T> {
+        let (send, answer) = channel();
+        let work = Box::new(move |core: &mut Core| drop(send.send(f(core))));
+        self.messages.send(Message::Core(work)).map_err(|_| Error::Closed)?;
+        answer.recv().map_err(|_| Error::Closed)
+    }
+
+    /// One piece of work, if there is any: compaction as its default policy has it, then what segments lack.
+    fn work_once(&self) -> Result<bool> {
+        let names = self.with_core(|core| core.collection_names())?;
+        for name in names {
+            if self.compact_once(&name, CompactionPolicy::default())? {
+                return Ok(true);
+            }
+        }
+        Ok(self.move_columns_once()? || self.derive_once(None)?)
+    }
+
+    /// Compacts a collection once. Whether there was anything to do.
+    pub fn compact_once(&self, collection: &str, policy: CompactionPolicy) -> Result<bool> {
+        let _alone = self.working.lock();
+        let name = collection.to_owned();
+        let Some(job) = self.with_core(move |core| core.begin_merge(&name, &policy))? else {
+            return Ok(false);
+        };
+        let Some(merged) = job.run(&self.pace)? else { return Ok(true) };
+        drop(job);
+        let merged = Arc::new(merged);
+        let mut first = 0;
+        loop {
+            let moving = Arc::clone(&merged);
+            let more = self.with_core(move |core| core.move_in(&moving, first, MOVE_AT_ONCE))?;
+            if !more {
+                return Ok(true);
+            }
+            first += MOVE_AT_ONCE;
+        }
+    }
+
+    /// Computes one thing that a segment lacks. Whether there was any.
+    pub fn derive_once(&self, collection: Option<&str>) -> Result<bool> {
+        let _alone = self.working.lock();
+        let name = collection.map(str::to_owned);
+        let Some(job) = self.with_core(move |core| core.begin_derive(name.as_deref()))? else {
+            return Ok(false);
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cancelled = || self.pace.cancel.load(Ordering::Relaxed);
+        let done = job.run(cores.div_ceil(2), &cancelled)?;
+        self.with_core(Core::note_layout)?;
+        Ok(done)
+    }
+
+    /// Moves one segment's columns to where they should be. Whether there was any.
+    fn move_columns_once(&self) -> Result<bool> {
+        let _alone = self.working.lock();
+        let Some(job) = self.with_core(|core| core.begin_columns())? else { return Ok(false) };
+        let segment = job.run()?;
+        self.with_core(move |core| core.end_columns(job.collection, segment))?;
+        Ok(true)
+    }
+}

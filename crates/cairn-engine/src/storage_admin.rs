@@ -1,0 +1,166 @@
+//! What the engine's users ask of storage: compaction now, and how much is where.
+
+use crate::compaction::CompactionPolicy;
+use crate::derived::{DerivedKind, missing};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::spec::{CollectionSpec, StorageMode};
+use crate::state::Slot;
+use std::ops::ControlFlow;
+
+/// What [`Engine::compact`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CompactionReport {
+    /// The collections of which something was rewritten.
+    pub collections: Vec<String>,
+    /// Bytes of the vector segments and of what is computed from them, of all collections asked for, before.
+    pub before_bytes: u64,
+    /// The same afterwards. Files that going back still needs stay on disk until retention lets them go.
+    pub after_bytes: u64,
+    /// How many segments were made.
+    pub segments_made: u64,
+}
+
+/// Where a collection's vectors are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StorageStats {
+    /// The collection.
+    pub collection: String,
+    /// How it is stored and indexed.
+    pub spec: CollectionSpec,
+    /// Sealed vector segments.
+    pub segments: u64,
+    /// Segments that have a graph.
+    pub graphs: u64,
+    /// Segments that have codes.
+    pub codes: u64,
+    /// Segments that lack something that their collection wants: it is being computed.
+    pub pending: u64,
+    /// Rows in sealed segments that live, and that are dead.
+    pub living_rows: u64,
+    /// Rows that were replaced, deleted or moved: compaction takes their space back.
+    pub dead_rows: u64,
+    /// Bytes of the files of segments and of what is computed from them.
+    pub file_bytes: u64,
+    /// Bytes of vector columns in memory of the process's own.
+    pub memory_bytes: u64,
+    /// Bytes mapped from files.
+    pub mapped_bytes: u64,
+    /// Of these, how many the system has in memory now.
+    pub resident_bytes: u64,
+}
+
+impl Engine {
+    /// Compacts a collection, or all: what `policy` says is worth it. Reads and writes go on. `progress` is told after each
+    /// step how many bytes there were to begin with and are now, and may end the work between two steps. When it ends, a
+    /// checkpoint has published the result, and files that nothing needs any more are gone.
+    pub fn compact(
+        &self,
+        collection: Option<&str>,
+        policy: CompactionPolicy,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<CompactionReport> {
+        policy.validate()?;
+        let status = self.stats().status;
+        if status.read_only {
+            return Err(Error::ReadOnly("state of the past".to_owned()));
+        }
+        let names = self.names(collection)?;
+        let bytes = || Ok::<u64, Error>(self.storage_stats(collection)?.iter().map(|s| s.file_bytes).sum());
+        let mut report = CompactionReport { before_bytes: bytes()?, ..CompactionReport::default() };
+        'all: for name in names {
+            let mut worked = false;
+            while self.inner.maintenance.compact_once(&name, policy)? {
+                worked = true;
+                report.segments_made += 1;
+                if progress(report.before_bytes, bytes()?).is_break() {
+                    report.collections.push(name);
+                    break 'all;
+                }
+            }
+            while self.inner.maintenance.derive_once(Some(&name))? {
+                if progress(report.before_bytes, bytes()?).is_break() {
+                    break 'all;
+                }
+            }
+            if worked {
+                report.collections.push(name);
+            }
+        }
+        self.checkpoint()?;
+        report.after_bytes = bytes()?;
+        Ok(report)
+    }
+
+    /// Waits until no segment lacks anything: every graph and code is computed.
+    pub fn wait_indexed(&self, collection: Option<&str>) -> Result<()> {
+        for name in self.names(collection)? {
+            while self.inner.maintenance.derive_once(Some(&name))? {}
+        }
+        Ok(())
+    }
+
+    /// Where the vectors of a collection, or of all, are now.
+    pub fn storage_stats(&self, collection: Option<&str>) -> Result<Vec<StorageStats>> {
+        let names = self.names(collection)?;
+        let live = self.live();
+        let state = live.state.read();
+        state
+            .iter()
+            .filter(|(_, slot)| names.contains(&slot.name))
+            .map(|(_, slot)| stats_of(slot, self.options().graph_rows_min))
+            .collect()
+    }
+
+    fn names(&self, collection: Option<&str>) -> Result<Vec<String>> {
+        let live = self.live();
+        let state = live.state.read();
+        match collection {
+            Some(name) => Ok(vec![state.named(name)?.1.name.clone()]),
+            None => Ok(state.iter().map(|(_, slot)| slot.name.clone()).collect()),
+        }
+    }
+}
+
+fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
+    let (spec, vectors) = {
+        let state = slot.collection.read();
+        (state.spec.clone(), state.vectors.clone())
+    };
+    let mut stats = StorageStats {
+        collection: slot.name.clone(),
+        segments: vectors.segments.len() as u64,
+        graphs: 0,
+        codes: 0,
+        pending: 0,
+        living_rows: 0,
+        dead_rows: 0,
+        file_bytes: 0,
+        memory_bytes: 0,
+        mapped_bytes: 0,
+        resident_bytes: 0,
+        spec,
+    };
+    for segment in vectors.segments.iter() {
+        let derived = segment.derived();
+        stats.graphs += u64::from(derived.graph().is_some());
+        stats.codes += u64::from(derived.codes().is_some());
+        stats.pending += u64::from(missing(segment, &stats.spec, graph_rows_min).is_some());
+        stats.dead_rows += u64::from(vectors.dead.count(segment.number));
+        stats.living_rows += u64::from(vectors.living(segment));
+        let of_derived = DerivedKind::ALL.into_iter().filter_map(|kind| derived.get(kind));
+        let derived_bytes: u64 = of_derived.map(|data| data.bytes().len() as u64).sum();
+        stats.file_bytes += segment.file_bytes() as u64 + derived_bytes;
+        match segment.mapping() {
+            Some(mapping) => {
+                stats.mapped_bytes += mapping.len() as u64;
+                stats.resident_bytes += mapping.resident_bytes()?;
+            }
+            None => stats.memory_bytes += segment.vector_bytes(),
+        }
+    }
+    if stats.spec.storage == StorageMode::Memory && vectors.dimension > 0 {
+        stats.memory_bytes += 4 * u64::from(vectors.dimension) * u64::from(vectors.buffer.rows);
+    }
+    Ok(stats)
+}
