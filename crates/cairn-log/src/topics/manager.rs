@@ -3,7 +3,7 @@
 use super::file::TopicFile;
 use super::partition::Partition;
 use super::topic::{Compacted, Topic};
-use super::{Dropped, Maintained, TopicConfig, TopicInfo, name};
+use super::{Dropped, Maintained, TopicChange, TopicConfig, TopicInfo, name};
 use crate::log::make_dir;
 use crate::{Clock, DatabaseId, Error, Recovered, Result};
 use cairn_disk::{FileType, LockGuard, Storage};
@@ -139,6 +139,14 @@ impl TopicManager {
         }
         // Syncs the directory too.
         file.write(&*self.storage, new)
+    }
+
+    /// Changes a topic's settings, durably; what they are then. Retention and compaction keep to them at their next turn,
+    /// appends at once. After an error they are as before; when only the directory could not be synced, the next open may
+    /// find the new ones.
+    pub fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<Arc<TopicConfig>> {
+        let _one_at_a_time = self.changing.lock();
+        self.topic(name)?.alter(&*self.storage, &self.dir.join(name), change)
     }
 
     /// Deletes a topic and all its records, durably. Whoever still has it is refused from now on. After an error other than

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod change;
 mod compaction;
 mod config;
 mod file;
@@ -32,6 +33,7 @@ mod retention;
 mod snapshot;
 mod topic;
 
+pub use change::TopicChange;
 pub use compaction::Compaction;
 pub use config::{CompactionPolicy, TopicConfig};
 pub use info::{Maintained, PartitionInfo, TopicInfo};

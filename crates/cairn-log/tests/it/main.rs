@@ -34,6 +34,7 @@ mod snapshots_policy;
 mod snapshots_stored;
 mod sync_mode;
 mod topics;
+mod topics_alter;
 mod topics_compaction;
 mod topics_crash;
 mod topics_model;
