@@ -7,6 +7,7 @@ use crate::wal_settings::WalSettings;
 use cairn_log::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The settings of a collection that change what applying a mutation does. They are part of the state: a change is
 /// itself a mutation, so replay always applies what was applied.
@@ -259,6 +260,9 @@ pub struct Options {
     pub checkpoints_kept: usize,
     /// Told how far a replay is, now and then.
     pub progress: Option<Arc<dyn Fn(ReplayProgress) + Send + Sync>>,
+    /// Once it is set, what builds a state of the past or replays a log ends soon, with [`Error::Cancelled`]. Opening does not:
+    /// without it there is nothing.
+    pub cancel: Arc<AtomicBool>,
     /// Bytes of a sealed vector segment, about; at least 16 rows, at most 65,536.
     pub vector_segment_bytes: u32,
     /// After how many bytes of log a checkpoint is taken.
@@ -287,6 +291,7 @@ impl Default for Options {
             archive: None,
             checkpoints_kept: 6,
             progress: None,
+            cancel: Arc::default(),
             vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,
             checkpoint_log_bytes: 256 << 20,
             clock: Arc::new(SystemClock),

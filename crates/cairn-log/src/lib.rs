@@ -68,5 +68,5 @@ pub use sync_mode::SyncMode;
 pub use topics::{
     Appended, Compacted, Compaction, CompactionPolicy, Dropped, Fetched, Maintained, PartitionInfo,
     PartitionRecovered, TOPIC_NAME_BYTES_MAX, Topic, TopicChange, TopicConfig, TopicInfo, TopicManager,
-    TopicsRecovered, partition_of_key,
+    TopicSnapshot, TopicsRecovered, partition_of_key,
 };

@@ -41,4 +41,5 @@ pub use manager::{PartitionRecovered, TopicManager, TopicsRecovered};
 pub use name::TOPIC_NAME_BYTES_MAX;
 pub use partitioner::partition_of_key;
 pub use retention::Dropped;
+pub use snapshot::TopicSnapshot;
 pub use topic::{Appended, Compacted, Fetched, Topic};

@@ -37,6 +37,8 @@ mod topics;
 mod topics_alter;
 mod topics_compaction;
 mod topics_crash;
+mod topics_full;
 mod topics_model;
+mod topics_snapshot;
 mod torn;
 mod truncation;
