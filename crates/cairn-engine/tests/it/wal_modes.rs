@@ -543,3 +543,55 @@ fn going_back_and_replaying_end_when_they_are_told_to() {
     options.cancel.store(false, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(open(&disk, &options).stats().lsn, lsn);
 }
+
+#[test]
+fn a_clock_that_jumps_back_takes_no_time_of_the_log_back() {
+    let disk = SimDisk::new(15);
+    let clock = Arc::new(ManualClock::new(START_US));
+    let options = Options { clock: Arc::clone(&clock) as _, ..options() };
+    let engine = open(&disk, &options);
+    let hour = 3_600_000_000;
+    for (n, at_us) in [0, hour, hour / 2, -hour, hour + 1, 10 * hour, 5].into_iter().enumerate() {
+        clock.set(START_US + at_us);
+        assert!(engine.write(vec![vector(&format!("v{n}"), &[1.0])])[0].is_ok());
+    }
+    let times = |engine: &Engine| {
+        let log = engine.wal().expect("a log").log;
+        let records = log.read(log.base_offset()).expect("a reader");
+        records.map(|r| r.expect("whole").timestamp_us - START_US).collect::<Vec<_>>()
+    };
+    assert!(times(&engine).is_sorted());
+    let written = times(&engine);
+    assert_eq!(written[written.len() - 3..], [hour + 1, 10 * hour, 10 * hour]);
+    // Also over a restart, and where a branch goes on.
+    clock.set(START_US - 100 * hour);
+    engine.close().expect("closes");
+    let engine = open(&disk, &options);
+    assert!(engine.write(vec![vector("restarted", &[1.0])])[0].is_ok());
+    assert_eq!(times(&engine).last(), Some(&(10 * hour)));
+    let branch = engine.recover(Target::Time(START_US + 2 * hour), None).expect("between two of its times");
+    engine.promote(branch.timeline.id).expect("promoted");
+    assert_eq!(engine.stats().counts.vectors, 5);
+    assert!(engine.write(vec![vector("on", &[1.0])])[0].is_ok());
+    assert!(times(&engine).iter().all(|us| *us >= hour + 1), "{:?}", times(&engine));
+}
+
+#[test]
+fn the_log_of_another_database_is_not_replayed() {
+    let disk = SimDisk::new(16);
+    let write = |dir: &str| {
+        let engine = Engine::open(storage(&disk), Path::new(dir), options()).expect("opens").0;
+        assert!(engine.write(vec![vector("a", &[1.0])])[0].is_ok());
+        engine
+    };
+    let (one, other) = (write("/one"), write("/other"));
+    let theirs = other.wal().expect("a log").dir;
+    let e = one.replay_wal(&theirs, None, None, false).expect_err("refused");
+    let (own_id, their_id) = (one.stats().database, other.stats().database);
+    assert_eq!(e.kind(), ErrorKind::Input);
+    assert_eq!(
+        e.to_string(),
+        format!("{}: the log of another database: expected {own_id}, got {their_id}", theirs.display())
+    );
+    assert_eq!(one.stats().lsn, Lsn(1));
+}
