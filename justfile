@@ -12,9 +12,10 @@ test:
 kill rounds="1000":
     CAIRN_KILL_ROUNDS={{rounds}} cargo test -p cairn --test it durability -- --nocapture
 
-# Crashes and histories with many more random seeds: every mode of the log, and going back to any record.
+# Crashes and histories with many more random seeds: logs, topics, snapshots of logs, the archive, every mode of the
+# write-ahead log, and going back to any record.
 seeds n="1000":
-    CAIRN_SEEDS={{n}} cargo test -p cairn-engine --test it -- more_ --nocapture
+    CAIRN_SEEDS={{n}} cargo test -p cairn-log -p cairn-engine -p cairn-snapshot --test it -- more_ --nocapture
 
 # Top-10 of all 1,000 queries of the full Debian set (30,000 items) against its truth. DIR holds that set.
 exactness dir:

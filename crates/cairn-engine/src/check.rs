@@ -141,6 +141,6 @@ fn check_log(
         return Err(gap(&wal, first, base, inspection.next_offset));
     }
     let reader = Log::read_only(Arc::clone(storage), config, first)?;
-    let done = apply_all(reader, &wal, inspection.next_offset - first, Until::End, state, None)?;
+    let done = apply_all(reader, &wal, inspection.next_offset - first, Until::End, state, None, None)?;
     Ok((done.records, inspection.torn.map_or(0, |torn| torn.bytes), done.last_us))
 }

@@ -50,6 +50,9 @@ pub enum Error {
     /// A write or a sync failed earlier: reads go on, writes are refused until a restart.
     #[error("writes are refused since an earlier failure: {0}; restart to recover")]
     Poisoned(String),
+    /// It was told to end before it was done ([`crate::Options::cancel`]).
+    #[error("{0}: cancelled, the server is stopping")]
+    Cancelled(&'static str),
     /// The engine was closed.
     #[error("the engine is closed")]
     Closed,
@@ -72,7 +75,7 @@ impl Error {
             Error::NotFound(_) | Error::OutOfWindow { .. } => ErrorKind::NotFound,
             Error::ArchiveBehind(_) | Error::Quota(_) => ErrorKind::NoSpace,
             Error::Decode(_) | Error::Corrupt { .. } => ErrorKind::Corrupt,
-            Error::Loading(_) | Error::Closed => ErrorKind::Busy,
+            Error::Loading(_) | Error::Cancelled(_) | Error::Closed => ErrorKind::Busy,
             Error::Poisoned(_) => ErrorKind::Poisoned,
             Error::Bug(_) => ErrorKind::Bug,
             Error::Log(e) => e.kind(),

@@ -93,5 +93,6 @@ fn replay(
         Until::Lsn(last) => last.0.min(next - 1).saturating_sub(first - 1),
         _ => next - first,
     };
-    apply_all(reader, &wal, total, found.until, state, options.progress.as_deref()).map(Some)
+    let (progress, cancel) = (options.progress.as_deref(), Some(&*options.cancel));
+    apply_all(reader, &wal, total, found.until, state, progress, cancel).map(Some)
 }

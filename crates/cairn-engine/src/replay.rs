@@ -8,6 +8,7 @@ use crate::timeline::Timeline;
 use crate::wal_settings::WalSettings;
 use cairn_log::{Log, LogConfig, Lsn, ReadAhead, Reader, SyncMode};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A progress report stands for about this many records.
 const REPORT_EVERY: u64 = 65_536;
@@ -103,10 +104,10 @@ pub(crate) fn replay(
         return Err(gap(wal, first, log.base_offset(), log.next_offset()));
     }
     let total = log.next_offset() - first;
-    apply_all(log.read(first)?, wal, total, until, state, progress)
+    apply_all(log.read(first)?, wal, total, until, state, progress, None)
 }
 
-/// Applies what a reader brings.
+/// Applies what a reader brings, until the end or until `cancel` is set.
 pub(crate) fn apply_all(
     reader: Reader,
     wal: &Path,
@@ -114,6 +115,7 @@ pub(crate) fn apply_all(
     until: Until,
     state: &mut State,
     progress: Option<&(dyn Fn(ReplayProgress) + Send + Sync)>,
+    cancel: Option<&AtomicBool>,
 ) -> Result<Replayed> {
     let mut done = Replayed { records: 0, bytes: 0, last_us: i64::MIN };
     let decoded = ReadAhead::new(reader, |record| {
@@ -122,6 +124,9 @@ pub(crate) fn apply_all(
         (record.offset, record.timestamp_us, bytes, value.and_then(Mutation::decode))
     });
     for record in decoded {
+        if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            return Err(Error::Cancelled("going back"));
+        }
         let (lsn, time_us, bytes, mutation) = record?;
         if until.is_past(lsn, time_us) {
             break;

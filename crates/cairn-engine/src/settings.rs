@@ -7,6 +7,7 @@ use crate::wal_settings::WalSettings;
 use cairn_log::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The settings of a collection that change what applying a mutation does. They are part of the state: a change is
 /// itself a mutation, so replay always applies what was applied.
@@ -267,6 +268,9 @@ pub struct Options {
     pub checkpoints_kept: usize,
     /// Told how far a replay is, now and then.
     pub progress: Option<Arc<dyn Fn(ReplayProgress) + Send + Sync>>,
+    /// Once it is set, what builds a state of the past or replays a log ends soon, with [`Error::Cancelled`]. Opening does not:
+    /// without it there is nothing.
+    pub cancel: Arc<AtomicBool>,
     /// Bytes of a sealed vector segment, about; at least 16 rows, at most 65,536.
     pub vector_segment_bytes: u32,
     /// From how many rows on a segment of a collection with graphs has one: fewer are looked at one by one.
@@ -299,6 +303,7 @@ impl Default for Options {
             archive: None,
             checkpoints_kept: 6,
             progress: None,
+            cancel: Arc::default(),
             vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,
             graph_rows_min: 8_192,
             maintenance: true,

@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use cairn_log::{
-    Appended, Clock, Compacted, CompactionPolicy, Dropped, Entry, Fetched, PartitionInfo, Record, SyncMode,
-    Topic, TopicConfig, TopicInfo, TopicManager, TopicsRecovered,
+    Appended, Cleaned, Clock, Compacted, CompactionPolicy, Compression, Dropped, Entry, Fetched,
+    PartitionInfo, Record, Snapshot, SnapshotConfig, SnapshotOptions, SyncMode, Topic, TopicChange,
+    TopicConfig, TopicInfo, TopicManager, TopicSnapshot, TopicsRecovered, Verification,
 };
 
 /// How often syncs that are due are looked for.

@@ -188,6 +188,10 @@ impl Engine {
         let until = to_us.map_or(Until::End, Until::Time);
         let mut waiting = Vec::new();
         for record in ReadAhead::new(theirs, |record| record.to_record()) {
+            if self.options().cancel.load(Ordering::Relaxed) {
+                // What was appended stays, and the same replay goes on after it.
+                return Err(Error::Cancelled("replaying a log"));
+            }
             let record = record?;
             if until.is_past(record.offset, record.timestamp_us) {
                 break;

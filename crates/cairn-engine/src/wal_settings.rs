@@ -93,6 +93,11 @@ impl WalSettings {
     }
 
     /// Those that a data directory remembers; `None`: it never was told any.
+    /// How the log of a data directory is kept, as the directory remembers it. Changes nothing and takes no lock.
+    pub fn of_dir(storage: &dyn Storage, dir: &std::path::Path) -> Result<WalSettings> {
+        Ok(Self::read(storage, &DataDir(dir.to_owned()))?.unwrap_or_default())
+    }
+
     pub(crate) fn read(storage: &dyn Storage, data: &DataDir) -> Result<Option<WalSettings>> {
         let path = data.wal_settings();
         if storage.stat(&path)?.is_none() {

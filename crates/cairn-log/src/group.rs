@@ -7,9 +7,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 /// Bytes of keys and values, about, that one write takes on for others.
 const GROUP_BYTES: usize = 4 << 20;
+/// A leader waits no longer than this for those that appended with the last one, however slow the disk is.
+const PATIENCE_MAX: Duration = Duration::from_millis(1);
+/// How often a member looks for its answer, letting others run in between, before it sleeps. With many more threads than
+/// cores the answer comes meanwhile, and nobody has to be woken, which would cost more than the sync; with few it is some
+/// microseconds.
+const LOOKS: u32 = 16;
 
 /// The threads that wait to append durably.
 #[derive(Debug, Default)]
@@ -21,6 +28,10 @@ struct Queue {
     led: bool,
     /// Who waits, oldest first.
     members: Vec<Arc<Member>>,
+    /// How many appended together last, the leader included.
+    last: usize,
+    /// How long their write and sync took.
+    took: Duration,
 }
 
 /// A thread that waits, and what it appends.
@@ -40,11 +51,14 @@ struct Owned {
     value: Option<Vec<u8>>,
 }
 
-const SLEEP: u8 = 0;
+/// It waits, and looks again soon.
+const AWAKE: u8 = 0;
+/// It waits, and must be woken.
+const ASLEEP: u8 = 1;
 /// Its answer is there.
-const ANSWERED: u8 = 1;
+const ANSWERED: u8 = 2;
 /// It appends now, for itself and for whom it finds waiting.
-const LEAD: u8 = 2;
+const LEAD: u8 = 3;
 
 impl Log {
     /// Appends a batch, all or nothing, and returns its offsets once it is durable: [`Log::append`] and [`Log::commit`] in
@@ -57,7 +71,7 @@ impl Log {
             let member = Member::of(batch);
             queue.members.push(Arc::clone(&member));
             drop(queue);
-            if member.sleep() == ANSWERED {
+            if member.wait() == ANSWERED {
                 let answer = member.answer.lock().take();
                 return answer.expect("an answer is there before it is called");
             }
@@ -72,6 +86,7 @@ impl Log {
     fn lead(&self, batch: &[Entry<'_>]) -> Result<Range<u64>> {
         self.group.gather();
         let members = self.group.take();
+        let started = Instant::now();
         let mut all = batch.to_vec();
         all.extend(members.iter().flat_map(|member| member.entries.iter().map(Owned::borrow)));
         let offsets = match self.append(&all) {
@@ -86,6 +101,7 @@ impl Log {
             Some(last) => self.commit(last),
             None => Ok(()),
         };
+        self.group.note(members.len() + 1, started.elapsed());
         // The next may begin while those of this sync are told.
         self.group.pass_on();
         let mut at = offsets.start + batch.len() as u64;
@@ -116,18 +132,23 @@ impl Log {
 }
 
 impl Group {
-    /// Lets those run that are about to append, and were only just told of their last: as long as more come. Whoever is alone
-    /// goes on at once.
+    /// Lets those come that are about to append again, having only just been told of their last: as many as there were then,
+    /// for as long as their sync took. Whoever was alone goes on at once.
     fn gather(&self) {
-        let mut seen = 0;
-        loop {
-            let waiting = self.0.lock().members.len();
-            if waiting <= seen {
-                return;
-            }
-            seen = waiting;
+        let (wanted, patience) = {
+            let queue = self.0.lock();
+            (queue.last.saturating_sub(1), queue.took.min(PATIENCE_MAX))
+        };
+        let started = Instant::now();
+        while self.0.lock().members.len() < wanted && started.elapsed() < patience {
             std::thread::yield_now();
         }
+    }
+
+    /// Takes note of how many appended together, and how long it took.
+    fn note(&self, last: usize, took: Duration) {
+        let mut queue = self.0.lock();
+        (queue.last, queue.took) = (last, took);
     }
 
     /// Those whom the next write takes on.
@@ -157,15 +178,23 @@ impl Member {
     fn of(batch: &[Entry<'_>]) -> Arc<Member> {
         let entries: Vec<Owned> = batch.iter().map(Owned::of).collect();
         let bytes = entries.iter().map(Owned::bytes).sum();
-        let (call, answer) = (AtomicU8::new(SLEEP), Mutex::new(None));
+        let (call, answer) = (AtomicU8::new(AWAKE), Mutex::new(None));
         Arc::new(Member { entries, bytes, thread: std::thread::current(), call, answer })
     }
 
-    /// Sleeps until called; the call.
-    fn sleep(&self) -> u8 {
+    /// Waits until called; the call.
+    fn wait(&self) -> u8 {
+        for _ in 0..LOOKS {
+            match self.call.load(Ordering::Acquire) {
+                AWAKE => std::thread::yield_now(),
+                call => return call,
+            }
+        }
+        // Unless it was called just now, which the loop sees.
+        let _ = self.call.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire);
         loop {
             match self.call.load(Ordering::Acquire) {
-                SLEEP => std::thread::park(),
+                ASLEEP => std::thread::park(),
                 call => return call,
             }
         }
@@ -177,8 +206,9 @@ impl Member {
     }
 
     fn wake(&self, call: u8) {
-        self.call.store(call, Ordering::Release);
-        self.thread.unpark();
+        if self.call.swap(call, Ordering::AcqRel) == ASLEEP {
+            self.thread.unpark();
+        }
     }
 }
 

@@ -67,6 +67,6 @@ pub use snapshots::{
 pub use sync_mode::SyncMode;
 pub use topics::{
     Appended, Compacted, Compaction, CompactionPolicy, Dropped, Fetched, Maintained, PartitionInfo,
-    PartitionRecovered, TOPIC_NAME_BYTES_MAX, Topic, TopicConfig, TopicInfo, TopicManager, TopicsRecovered,
-    partition_of_key,
+    PartitionRecovered, TOPIC_NAME_BYTES_MAX, Topic, TopicChange, TopicConfig, TopicInfo, TopicManager,
+    TopicSnapshot, TopicsRecovered, partition_of_key,
 };

@@ -1,7 +1,7 @@
 //! The command: what a request line asks for.
 
 use crate::wal_change::WalChange;
-use cairn_engine::topics::TopicConfig;
+use cairn_engine::topics::{TopicChange, TopicConfig};
 use cairn_engine::{Near, ParsedTime, Similar, Target, TimelineId, Write};
 
 /// A request, typed.
@@ -167,6 +167,15 @@ pub enum Topics {
         /// How it is kept.
         config: Box<TopicConfig>,
     },
+    /// Change how one is kept.
+    Alter {
+        /// Its name.
+        name: String,
+        /// What is to be different.
+        change: Box<TopicOptions>,
+    },
+    /// Its snapshots.
+    Snapshot(TopicSnapshots),
     /// All there are.
     List,
     /// One of them, and its partitions.
@@ -188,6 +197,75 @@ pub enum Topics {
     Delete(String),
     /// Take superseded records out of one.
     Compact(String),
+}
+
+/// The options of TOPIC CREATE and TOPIC ALTER that can be changed; what is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TopicOptions {
+    /// All but what follows; of `sync` the mode, with the default interval.
+    pub change: TopicChange,
+    /// Microseconds between two syncs, of the mode periodic.
+    pub flush_us: Option<u64>,
+}
+
+/// What TOPIC SNAPSHOT is to do, with which topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicSnapshots {
+    /// Take one of all partitions.
+    Create {
+        /// The topic.
+        topic: String,
+        /// How its files are stored.
+        compression: TopicCompression,
+        /// How many files are worked on at a time.
+        parallel: usize,
+    },
+    /// All there are.
+    List(String),
+    /// Check every byte of one.
+    Verify {
+        /// The topic.
+        topic: String,
+        /// The snapshot.
+        id: String,
+    },
+    /// Make a new topic of one.
+    Restore {
+        /// The topic it is of.
+        topic: String,
+        /// The snapshot.
+        id: String,
+        /// The new topic's name.
+        new: String,
+    },
+    /// Remove one.
+    Delete {
+        /// The topic.
+        topic: String,
+        /// The snapshot.
+        id: String,
+    },
+    /// Remove those that a policy does not keep.
+    Cleanup {
+        /// The topic.
+        topic: String,
+        /// How many are kept at most.
+        max_snapshots: usize,
+        /// Older ones go: microseconds.
+        retention_us: u64,
+    },
+}
+
+/// How the files of a topic's snapshot are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TopicCompression {
+    /// As they are: sealed segments are hard links.
+    #[default]
+    None,
+    /// `compression=zstd`.
+    Zstd,
+    /// `compression=gzip`.
+    Gzip,
 }
 
 /// The options of TOPIC APPEND.

@@ -65,7 +65,7 @@ impl EngineBackend {
             snapshot: config.snapshot.clone(),
             repository_dir: config.snapshot.repository_dir(),
             data_dir: config.data_dir.clone(),
-            jobs: Jobs::new(Arc::clone(&clock)),
+            jobs: Jobs::new(Arc::clone(&clock), Arc::clone(&engine.options().cancel)),
             started_us: clock.now_us(),
             read_only: engine.stats().status.read_only,
             any_path: false,

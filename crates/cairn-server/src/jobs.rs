@@ -33,7 +33,8 @@ pub(crate) enum Kind {
 /// The job that runs, if one does, and the last of each family.
 pub(crate) struct Jobs {
     slots: Mutex<Slots>,
-    cancel: AtomicBool,
+    /// The engine's too: what it does for a job ends as well.
+    cancel: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,9 +56,9 @@ impl Slots {
 }
 
 impl Jobs {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, cancel: Arc<AtomicBool>) -> Self {
         let slots = Slots { running: None, dump: idle(), snapshot: idle(), history: idle() };
-        Jobs { slots: Mutex::new(slots), cancel: AtomicBool::new(false), clock }
+        Jobs { slots: Mutex::new(slots), cancel, clock }
     }
 
     /// How the current or last job of a family goes.

@@ -18,6 +18,7 @@ mod memory;
 mod parse;
 mod parse_admin;
 mod parse_topic;
+mod parse_topic_snapshot;
 mod parse_wal;
 mod render;
 mod reply;
@@ -25,6 +26,7 @@ mod server;
 mod session;
 mod snapshot;
 mod timelines;
+mod topic_snapshots;
 mod topics;
 mod units;
 mod wal;
@@ -36,7 +38,7 @@ pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
 pub use command::{
     AppendTopic, Ask, Command, Compression, Create, Dump, ReadTopic, Recover, ReplayWal, Snapshot, Timelines,
-    Topics, Wal,
+    TopicCompression, TopicOptions, TopicSnapshots, Topics, Wal,
 };
 pub use config::Config;
 pub use counters::{Counter, Counters};

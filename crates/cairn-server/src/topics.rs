@@ -1,13 +1,15 @@
 //! TOPIC: the user's logs, over the wire.
 
-use crate::command::{AppendTopic, ReadTopic, Topics as Ask};
+use crate::command::{AppendTopic, ReadTopic, TopicOptions, Topics as Ask};
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::parse_wal::ZONE_NOTE;
 use crate::reply::{Block, Reply};
+use crate::topic_snapshots::topic_snapshot;
 use crate::units::show_duration;
 use cairn_engine::topics::{
-    Compacted, CompactionPolicy, Entry, PartitionInfo, Record, Topic, TopicConfig, TopicInfo, Topics,
+    Compacted, CompactionPolicy, Entry, PartitionInfo, Record, SyncMode, Topic, TopicConfig, TopicInfo,
+    Topics,
 };
 use cairn_engine::{ErrorKind, ParsedTime, show_time};
 use std::fmt::Write;
@@ -21,6 +23,8 @@ const READ_BYTES_MAX: u64 = 16 << 20;
 pub(crate) fn topic(backend: &EngineBackend, ask: &Ask) -> Reply {
     let done = backend.topics().and_then(|topics| match ask {
         Ask::Create { name, config } => create(&topics, name, config),
+        Ask::Alter { name, change } => alter(&topics, name, change),
+        Ask::Snapshot(asked) => topic_snapshot(topics.manager(), asked),
         Ask::List => Ok(list(&topics)),
         Ask::Info(name) => info(&topics, name),
         Ask::Append(asked) => append(backend, &topics, asked),
@@ -33,7 +37,7 @@ pub(crate) fn topic(backend: &EngineBackend, ask: &Ask) -> Reply {
 }
 
 /// An error of the topics, which know what the caller can do.
-fn failed(error: impl Into<cairn_engine::Error>) -> Failure {
+pub(crate) fn failed(error: impl Into<cairn_engine::Error>) -> Failure {
     error.into().into()
 }
 
@@ -46,6 +50,13 @@ fn create(topics: &Topics, name: &str, config: &TopicConfig) -> Result<Block> {
     Ok(configured(Block::new(format!("TOPIC_CREATED {name}")), &topic.info().map_err(failed)?))
 }
 
+fn alter(topics: &Topics, name: &str, options: &TopicOptions) -> Result<Block> {
+    let topic = find(topics, name)?;
+    let change = options.applied_to(&topic.config())?;
+    topics.manager().alter_topic(name, &change).map_err(failed)?;
+    Ok(configured(Block::new(format!("TOPIC_ALTERED {name}")), &topic.info().map_err(failed)?))
+}
+
 fn configured(block: Block, info: &TopicInfo) -> Block {
     block
         .pair("topic", &info.name)
@@ -53,8 +64,17 @@ fn configured(block: Block, info: &TopicInfo) -> Block {
         .pair("retention", show_duration(info.config.retention_us))
         .pair("retention_bytes", info.config.retention_bytes)
         .pair("compaction", info.config.compaction)
+        .pair("tombstone_retention", show_duration(info.config.tombstone_retention_us))
         .pair("sync_mode", info.config.sync)
+        .pair("flush_interval", flush_text(info.config.sync))
         .pair("created_at", show_time(info.created_us))
+}
+
+fn flush_text(sync: SyncMode) -> String {
+    match sync {
+        SyncMode::Periodic { interval_us } => show_duration(interval_us),
+        SyncMode::Fsync | SyncMode::Async => "none".to_owned(),
+    }
 }
 
 fn list(topics: &Topics) -> Block {

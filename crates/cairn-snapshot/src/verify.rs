@@ -1,5 +1,6 @@
-//! Verification: every byte of a snapshot read and hashed.
+//! Verification: every byte of a snapshot, or of a whole repository, read and hashed.
 
+use crate::archive::verify_archive;
 use crate::catalog::{self, Listed};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
@@ -19,10 +20,12 @@ pub struct VerifyReport {
     pub snapshots: Vec<String>,
     /// Parts read.
     pub parts: u64,
-    /// Stored bytes of those parts.
+    /// Stored bytes of those parts and files.
     pub stored_bytes: u64,
-    /// Plain bytes of those parts.
+    /// Plain bytes of those parts and files.
     pub plain_bytes: u64,
+    /// Files of the log archive read: only when all of a repository was verified.
+    pub archived_files: u64,
     /// What is not as it was written, by path. Empty: everything is whole.
     pub findings: Vec<Finding>,
 }
@@ -45,7 +48,8 @@ pub fn verify(repository: &Repository, id_or_name: &str, job: &Job<'_>) -> Resul
     check.parts(repository, job)
 }
 
-/// Verifies all snapshots of a repository; parts they share are read once.
+/// Verifies a whole repository: all its snapshots, of which parts they share are read once, and the log archive, as
+/// [`verify_archive`] does. Progress is told of the one, then of the other.
 pub fn verify_all(repository: &Repository, job: &Job<'_>) -> Result<VerifyReport> {
     let mut check = Check::default();
     check.repository(repository)?;
@@ -55,7 +59,14 @@ pub fn verify_all(repository: &Repository, job: &Job<'_>) -> Result<VerifyReport
             Listed::Damaged { id, error } => check.damaged(repository, id, error)?,
         }
     }
-    check.parts(repository, job)
+    let mut report = check.parts(repository, job)?;
+    let archive = verify_archive(repository, job)?;
+    report.archived_files = archive.files;
+    report.stored_bytes += archive.stored_bytes;
+    report.plain_bytes += archive.plain_bytes;
+    report.findings.extend(archive.findings);
+    report.findings.sort_by(|a, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
+    Ok(report)
 }
 
 #[derive(Default)]
@@ -109,6 +120,7 @@ impl Check {
             parts: parts.len() as u64,
             stored_bytes: parts.iter().map(|part| part.stored_bytes).sum(),
             plain_bytes,
+            archived_files: 0,
             findings: Vec::new(),
         };
         let (root, storage) = (repository.root(), repository.storage());

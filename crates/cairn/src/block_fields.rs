@@ -5,9 +5,10 @@ use cairn_client::Block;
 use serde_json::Value;
 
 /// Keys whose value is text, whatever it looks like.
-const TEXTS: [&str; 4] = ["path", "retention", "reason", "topic"];
+const TEXTS: [&str; 7] =
+    ["path", "retention", "tombstone_retention", "flush_interval", "reason", "topic", "snapshot"];
 /// Keys whose value is a list with commas.
-const LISTS: [&str; 1] = ["collections_affected"];
+const LISTS: [&str; 2] = ["collections_affected", "deleted_ids"];
 
 /// All lines `key: value`.
 pub fn fields(block: &Block) -> Vec<Field> {

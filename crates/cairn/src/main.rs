@@ -23,6 +23,7 @@ mod session;
 mod snapshot;
 mod timeline;
 mod topic;
+mod topic_snapshot;
 mod wal;
 mod wire;
 

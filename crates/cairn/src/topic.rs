@@ -1,18 +1,23 @@
 //! `cairn topic`: the user's logs, in a data directory or at a running server.
 
 use crate::args_history::PlaceArgs;
-use crate::args_topic::{AppendArgs, CreateTopicArgs, OneTopicArgs, ReadArgs, TopicCommand};
+use crate::args_topic::{
+    AlterTopicArgs, AppendArgs, CreateTopicArgs, KeptArgs, OneTopicArgs, ReadArgs, TopicCommand,
+};
 use crate::block_fields::{fields, typed, words};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Field, Output, count_field, field};
 use crate::session::{Session, asked, quoted};
+use crate::topic_snapshot;
 use cairn_client::Block;
 
 /// Runs a command.
 pub fn run(command: &TopicCommand, output: Output) -> Result<()> {
     match command {
         TopicCommand::Create(args) => output.record(&fields(&one(&args.place, &create(args)?)?)),
+        TopicCommand::Alter(args) => output.record(&fields(&one(&args.place, &alter(args)?)?)),
+        TopicCommand::Snapshot(args) => topic_snapshot::run(&args.command, output),
         TopicCommand::List(place) => rows(&one(place, "TOPIC LIST")?, "topics", "topic=", output),
         TopicCommand::Info(args) => info(args, output),
         TopicCommand::Append(args) => output.record(&fields(&one(&args.place, &append(args)?)?)),
@@ -32,7 +37,7 @@ pub fn run(command: &TopicCommand, output: Output) -> Result<()> {
 }
 
 /// One request, checked before anything is opened.
-fn one(place: &PlaceArgs, line: &str) -> Result<Block> {
+pub fn one(place: &PlaceArgs, line: &str) -> Result<Block> {
     asked(line)?;
     let session = Session::open(place)?;
     let block = session.ask(line)?;
@@ -41,7 +46,7 @@ fn one(place: &PlaceArgs, line: &str) -> Result<Block> {
 }
 
 /// A word of the line.
-fn word(value: &str) -> Result<&str> {
+pub fn word(value: &str) -> Result<&str> {
     if value.is_empty() || value.contains(|c: char| c.is_whitespace()) {
         return Err(Failure::new(Exit::Usage, format!("expected one word, got {value:?}")));
     }
@@ -50,12 +55,30 @@ fn word(value: &str) -> Result<&str> {
 
 fn create(args: &CreateTopicArgs) -> Result<String> {
     let mut line = format!("TOPIC CREATE {}", word(&args.name)?);
-    let options = [
-        ("partitions", &args.partitions),
+    if let Some(partitions) = &args.partitions {
+        line += &format!(" partitions={}", word(partitions)?);
+    }
+    Ok(line + &kept(&args.kept)?)
+}
+
+fn alter(args: &AlterTopicArgs) -> Result<String> {
+    Ok(format!("TOPIC ALTER {}{}", word(&args.name)?, kept(&args.kept)?))
+}
+
+fn kept(args: &KeptArgs) -> Result<String> {
+    options(&[
         ("retention", &args.retention),
         ("retention_bytes", &args.retention_bytes),
         ("compaction", &args.compaction),
-    ];
+        ("tombstone_retention", &args.tombstone_retention),
+        ("sync_mode", &args.sync_mode),
+        ("flush_interval", &args.flush_interval),
+    ])
+}
+
+/// The options that were given, as the line takes them.
+pub fn options(options: &[(&str, &Option<String>)]) -> Result<String> {
+    let mut line = String::new();
     for (name, value) in options {
         if let Some(value) = value {
             line += &format!(" {name}={}", word(value)?);
@@ -79,11 +102,11 @@ fn append(args: &AppendArgs) -> Result<String> {
 }
 
 /// The lines that begin with a key, as rows.
-fn rows(block: &Block, name: &str, first: &str, output: Output) -> Result<()> {
+pub fn rows(block: &Block, name: &str, first: &str, output: Output) -> Result<()> {
     output.list(name, &rows_of(block, first))
 }
 
-fn rows_of(block: &Block, first: &str) -> Vec<Vec<Field>> {
+pub fn rows_of(block: &Block, first: &str) -> Vec<Vec<Field>> {
     let row = |line: &String| {
         words(line, &["poisoned"]).into_iter().map(|(key, value)| typed(key, value)).collect()
     };

@@ -3,11 +3,13 @@
 use crate::args_history::{EnableArgs, PlaceArgs, ReplayArgs, WalCommand};
 use crate::block_fields::{fields, only};
 use crate::disk::storage;
-use crate::failure::Result;
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
 use crate::output::{Output, bytes_field, count_field, field, warn};
 use crate::session::{Session, asked, quoted};
 use cairn_disk::Storage;
-use cairn_engine::{LogPlace, Window, check_dir, show_time};
+use cairn_engine::{LogPlace, WalSettings, Window, check_dir, show_time};
+use cairn_server::{flush_text, retention_text};
 use std::path::{Path, PathBuf};
 
 /// Runs a command, on a directory or at a server.
@@ -64,10 +66,45 @@ fn disable(place: &PlaceArgs, output: Output) -> Result<()> {
 }
 
 fn status(place: &PlaceArgs, output: Output) -> Result<()> {
+    if place.addr.is_none() {
+        return status_closed(&place.data, output);
+    }
     let session = Session::open(place)?;
     let block = session.ask("WAL STATUS")?;
     session.end()?;
     output.record(&fields(&block))
+}
+
+/// As the server says it, from the files: nothing is opened for writing, so that looking changes nothing.
+fn status_closed(data: &Path, output: Output) -> Result<()> {
+    let storage = storage();
+    let history = cairn_engine::history(&storage, data)?;
+    let missing = || Failure::new(Exit::Damage, format!("{}: its live timeline is missing", data.display()));
+    let live = history.live().ok_or_else(missing)?;
+    let wal = WalSettings::of_dir(&*storage, data)?;
+    let dir = wal_dir(data, live);
+    let segments = dir.as_deref().map(|dir| segments(&*storage, dir)).transpose()?.unwrap_or_default();
+    let shown = wal.dir.clone().or(dir).unwrap_or_else(|| data.to_owned());
+    let checkpoint = live.checkpoints.last().map(|point| point.lsn.0);
+    output.record(&[
+        field("wal_enabled", wal.enabled),
+        field("path", shown.display().to_string()),
+        field("sync_mode", wal.sync.name()),
+        count_field("segment_size_bytes", wal.segment_bytes),
+        field("retention", retention_text(&wal)),
+        field("status", if wal.enabled { "active" } else { "inactive" }),
+        field("flush_interval", flush_text(&wal)),
+        bytes_field("retention_bytes", wal.retention_bytes),
+        field("include_vectors", wal.include_vectors),
+        field("timeline", live.timeline.id.to_string()),
+        count_field("lsn", live.to.lsn.0),
+        count_field("durable_lsn", live.to.lsn.0),
+        field("last_checkpoint_lsn", checkpoint),
+        count_field("segments", segments.len() as u64),
+        bytes_field("wal_bytes", segments.iter().map(|segment| segment.bytes).sum()),
+        field("recoverable", history.recoverable()),
+        field("job", None::<String>),
+    ])
 }
 
 fn replay(args: &ReplayArgs, output: Output) -> Result<()> {

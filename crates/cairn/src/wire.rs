@@ -56,7 +56,8 @@ fn refused(message: &str) -> Failure {
         "does not exist",
         "has no partition",
     ];
-    const USAGE: [&str; 8] = [
+    const USAGE: [&str; 9] = [
+        "cannot be changed",
         "must be ",
         "needs sync_mode",
         "Invalid ",

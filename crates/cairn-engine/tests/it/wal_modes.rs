@@ -459,3 +459,139 @@ fn a_log_replayed_onto_what_was_restored_is_applied_once() {
     let e = fresh.replay_wal(&old_wal, before, None, false).expect_err("a gap").to_string();
     assert!(e.contains("is before --from and not in the database: a gap"), "{e}");
 }
+
+/// Writes at odd moments of a clock set by hand, on a disk where every operation takes some of its time; synced as the thread of
+/// the mode does it: an interval after the last sync ended. At every operation the machine goes down.
+#[test]
+fn periodic_loses_nothing_older_than_its_interval_and_one_sync() {
+    const INTERVAL_US: i64 = 5_000;
+    const OPERATION_US: i64 = 70;
+    let (mut images_seen, mut oldest_us, mut bound_us) = (0, 0, 0);
+    for seed in seeds(3) {
+        let clock = Arc::new(ManualClock::new(START_US));
+        let disk = SimDisk::new(seed);
+        // What was acknowledged: the LSN after it, and when.
+        let acknowledged = Arc::new(Mutex::new(Vec::<(u64, i64)>::new()));
+        let images = Arc::new(Mutex::new(Vec::new()));
+        let (known, out, ticking) = (Arc::clone(&acknowledged), Arc::clone(&images), Arc::clone(&clock));
+        disk.on_op(Box::new(move |op, disk| {
+            ticking.advance(OPERATION_US);
+            let fate = if op % 3 == 0 { Fate::Torn(op ^ seed) } else { Fate::Dropped };
+            let known = known.lock().expect("no panic").clone();
+            out.lock().expect("no panic").push((disk.image(fate), clock_us(&ticking), known));
+        }));
+        let wal = WalSettings { sync: SyncMode::Periodic { interval_us: INTERVAL_US as u64 }, ..small_wal() };
+        let options = Options { clock: Arc::clone(&clock) as _, ..with_wal(wal) };
+        let (_database, mut core, _) = open_core(&disk, &options).expect("opens");
+        let mut numbers = Numbers(seed);
+        let (mut synced_us, mut longest_us) = (clock_us(&clock), 0);
+        for n in 0..150 {
+            let began_us = clock_us(&clock);
+            assert!(core.step(vec![scripted(n, &mut numbers)])[0].is_ok());
+            acknowledged.lock().expect("no panic").push((core.lsn().0, clock_us(&clock)));
+            clock.advance(numbers.below(900) as i64);
+            if clock_us(&clock) - synced_us >= INTERVAL_US {
+                core.sync().expect("synced");
+                synced_us = clock_us(&clock);
+            }
+            // A step, the pause after it, and the sync that was due meanwhile.
+            longest_us = longest_us.max(clock_us(&clock) - began_us);
+        }
+        disk.on_op(Box::new(|_, _| ()));
+        bound_us = bound_us.max(INTERVAL_US + longest_us);
+        for (image, now_us, known) in std::mem::take(&mut *images.lock().expect("no panic")) {
+            if known.is_empty() {
+                continue;
+            }
+            let (_database, core, _) = open_core(&image, &options).expect("opens");
+            let lost = known.iter().find(|(lsn, _)| *lsn > core.lsn().0);
+            let age_us = lost.map_or(0, |(_, acknowledged_us)| now_us - acknowledged_us);
+            assert!(
+                age_us <= INTERVAL_US + longest_us,
+                "seed {seed}: a write acknowledged {age_us} µs before the crash is lost; the interval is {INTERVAL_US} µs, the \
+                 longest sync and step {longest_us} µs"
+            );
+            (images_seen, oldest_us) = (images_seen + 1, oldest_us.max(age_us));
+        }
+    }
+    println!(
+        "{images_seen} crash images: the oldest lost write was {oldest_us} µs old, {bound_us} µs allowed"
+    );
+    assert!(images_seen > 300 && oldest_us > INTERVAL_US / 2, "{images_seen}, {oldest_us}");
+}
+
+#[test]
+fn going_back_and_replaying_end_when_they_are_told_to() {
+    let disk = SimDisk::new(14);
+    let options = busy_options();
+    let engine = open(&disk, &options);
+    let mut numbers = Numbers(5);
+    (0..40).for_each(|n| assert!(engine.write(vec![scripted(n, &mut numbers)])[0].is_ok()));
+    let (lsn, dir) = (engine.stats().lsn, engine.wal().expect("a log").dir);
+    engine.options().cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+    for refused in [
+        engine.view_at(Target::Lsn(Lsn(10)), None).map(drop),
+        engine.recover(Target::Lsn(Lsn(10)), None).map(drop),
+        engine.replay_wal(&dir, None, None, false).map(drop),
+    ] {
+        let e = refused.expect_err("cancelled");
+        assert_eq!(e.kind(), ErrorKind::Busy);
+        assert!(e.to_string().contains("cancelled, the server is stopping"), "{e}");
+    }
+    assert_eq!(engine.history().expect("a history").windows.len(), 1, "no half branch");
+    engine.close().expect("an orderly end is not cancelled");
+    options.cancel.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(open(&disk, &options).stats().lsn, lsn);
+}
+
+#[test]
+fn a_clock_that_jumps_back_takes_no_time_of_the_log_back() {
+    let disk = SimDisk::new(15);
+    let clock = Arc::new(ManualClock::new(START_US));
+    let options = Options { clock: Arc::clone(&clock) as _, ..options() };
+    let engine = open(&disk, &options);
+    let hour = 3_600_000_000;
+    for (n, at_us) in [0, hour, hour / 2, -hour, hour + 1, 10 * hour, 5].into_iter().enumerate() {
+        clock.set(START_US + at_us);
+        assert!(engine.write(vec![vector(&format!("v{n}"), &[1.0])])[0].is_ok());
+    }
+    let times = |engine: &Engine| {
+        let log = engine.wal().expect("a log").log;
+        let records = log.read(log.base_offset()).expect("a reader");
+        records.map(|r| r.expect("whole").timestamp_us - START_US).collect::<Vec<_>>()
+    };
+    assert!(times(&engine).is_sorted());
+    let written = times(&engine);
+    assert_eq!(written[written.len() - 3..], [hour + 1, 10 * hour, 10 * hour]);
+    // Also over a restart, and where a branch goes on.
+    clock.set(START_US - 100 * hour);
+    engine.close().expect("closes");
+    let engine = open(&disk, &options);
+    assert!(engine.write(vec![vector("restarted", &[1.0])])[0].is_ok());
+    assert_eq!(times(&engine).last(), Some(&(10 * hour)));
+    let branch = engine.recover(Target::Time(START_US + 2 * hour), None).expect("between two of its times");
+    engine.promote(branch.timeline.id).expect("promoted");
+    assert_eq!(engine.stats().counts.vectors, 5);
+    assert!(engine.write(vec![vector("on", &[1.0])])[0].is_ok());
+    assert!(times(&engine).iter().all(|us| *us > hour), "{:?}", times(&engine));
+}
+
+#[test]
+fn the_log_of_another_database_is_not_replayed() {
+    let disk = SimDisk::new(16);
+    let write = |dir: &str| {
+        let engine = Engine::open(storage(&disk), Path::new(dir), options()).expect("opens").0;
+        assert!(engine.write(vec![vector("a", &[1.0])])[0].is_ok());
+        engine
+    };
+    let (one, other) = (write("/one"), write("/other"));
+    let theirs = other.wal().expect("a log").dir;
+    let e = one.replay_wal(&theirs, None, None, false).expect_err("refused");
+    let (own_id, their_id) = (one.stats().database, other.stats().database);
+    assert_eq!(e.kind(), ErrorKind::Input);
+    assert_eq!(
+        e.to_string(),
+        format!("{}: the log of another database: expected {own_id}, got {their_id}", theirs.display())
+    );
+    assert_eq!(one.stats().lsn, Lsn(1));
+}

@@ -1,4 +1,4 @@
-//! `TopicConfig`: what a topic is created with, for good.
+//! `TopicConfig`: a topic's settings.
 
 use crate::{Error, LogConfig, Result, SyncMode};
 use std::fmt;
@@ -40,7 +40,7 @@ impl FromStr for CompactionPolicy {
     }
 }
 
-/// What a topic is created with.
+/// What a topic is created with. Some of it can be changed later: [`TopicChange`](super::TopicChange).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicConfig {
     /// How many partitions, 1 to 1,024; 1 by default. An open topic holds a file open for each.

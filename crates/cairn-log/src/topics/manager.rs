@@ -3,7 +3,7 @@
 use super::file::TopicFile;
 use super::partition::Partition;
 use super::topic::{Compacted, Topic};
-use super::{Dropped, Maintained, TopicConfig, TopicInfo, name};
+use super::{Dropped, Maintained, TopicChange, TopicConfig, TopicInfo, name};
 use crate::log::make_dir;
 use crate::{Clock, DatabaseId, Error, Recovered, Result};
 use cairn_disk::{FileType, LockGuard, Storage};
@@ -98,6 +98,20 @@ impl TopicManager {
     /// Creates a topic, durably: after a crash it is there whole, or not at all. [`Error::TopicExists`] when there is one of
     /// this name; names and settings that no topic has are refused.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Arc<Topic>> {
+        let empty =
+            |dir: &Path, partition| Ok(self.storage.create_dir_all(&Partition::dir(dir, partition))?);
+        self.create_filled(name, config, DatabaseId::random(), empty)
+    }
+
+    /// As [`TopicManager::create_topic`], with this id. `fill` makes the directory of each partition, durably but for its
+    /// name, in the topic's.
+    pub(crate) fn create_filled(
+        &self,
+        name: &str,
+        config: TopicConfig,
+        id: DatabaseId,
+        fill: impl Fn(&Path, u32) -> Result<()>,
+    ) -> Result<Arc<Topic>> {
         name::check(name)?;
         config.check()?;
         let mut unfinished = self.changing.lock();
@@ -114,8 +128,8 @@ impl TopicManager {
         }
         let new = self.dir.join(name::new_dir(name));
         let created_us = self.clock.now_us();
-        let file = TopicFile { name: name.to_owned(), id: DatabaseId::random(), created_us, config };
-        if let Err(error) = self.prepare(&new, &file) {
+        let file = TopicFile { name: name.to_owned(), id, created_us, config };
+        if let Err(error) = self.prepare(&new, &file, fill) {
             // The first error is the one to report; what stays is removed by the next creation or open.
             let _ = self.storage.remove_dir_all(&new);
             return Err(error);
@@ -131,14 +145,22 @@ impl TopicManager {
     }
 
     /// Makes a topic's directory whole and durable under another name.
-    fn prepare(&self, new: &Path, file: &TopicFile) -> Result<()> {
+    fn prepare(&self, new: &Path, file: &TopicFile, fill: impl Fn(&Path, u32) -> Result<()>) -> Result<()> {
         self.storage.remove_dir_all(new)?;
         self.storage.create_dir_all(new)?;
         for partition in 0..file.config.partitions {
-            self.storage.create_dir_all(&Partition::dir(new, partition))?;
+            fill(new, partition)?;
         }
         // Syncs the directory too.
         file.write(&*self.storage, new)
+    }
+
+    /// Changes a topic's settings, durably; what they are then. Retention and compaction keep to them at their next turn,
+    /// appends at once. After an error they are as before; when only the directory could not be synced, the next open may
+    /// find the new ones.
+    pub fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<Arc<TopicConfig>> {
+        let _one_at_a_time = self.changing.lock();
+        self.topic(name)?.alter(&*self.storage, &self.dir.join(name), change)
     }
 
     /// Deletes a topic and all its records, durably. Whoever still has it is refused from now on. After an error other than

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod change;
 mod compaction;
 mod config;
 mod file;
@@ -32,6 +33,7 @@ mod retention;
 mod snapshot;
 mod topic;
 
+pub use change::TopicChange;
 pub use compaction::Compaction;
 pub use config::{CompactionPolicy, TopicConfig};
 pub use info::{Maintained, PartitionInfo, TopicInfo};
@@ -39,4 +41,5 @@ pub use manager::{PartitionRecovered, TopicManager, TopicsRecovered};
 pub use name::TOPIC_NAME_BYTES_MAX;
 pub use partitioner::partition_of_key;
 pub use retention::Dropped;
+pub use snapshot::TopicSnapshot;
 pub use topic::{Appended, Compacted, Fetched, Topic};

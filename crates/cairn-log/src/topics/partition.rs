@@ -1,12 +1,13 @@
 //! `Partition`: one of a topic's logs, and what of it can be read.
 
+use super::PartitionInfo;
 use super::file::TopicFile;
 use super::topic::Fetched;
-use super::{CompactionPolicy, PartitionInfo};
 use crate::error::corrupt;
 use crate::record::HEAD_BYTES;
 use crate::{Entry, Error, Log, LogConfig, Recovered, Result, SyncMode, TimelineId};
 use cairn_disk::Storage;
+use parking_lot::RwLock;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub(crate) struct Partition {
     pub number: u32,
     pub log: Log,
-    sync: SyncMode,
+    sync: RwLock<SyncMode>,
     /// When a timer last synced it; `i64::MIN` at first.
     synced_us: AtomicI64,
 }
@@ -45,17 +46,27 @@ impl Partition {
         let config = LogConfig {
             segment_bytes: file.config.segment_bytes,
             record_bytes_max: file.config.record_bytes_max,
-            compacted_allowed: file.config.compaction == CompactionPolicy::Key,
+            // Whatever the topic's policy is now: it may have been another one.
+            compacted_allowed: true,
             ..LogConfig::new(dir, file.id, timeline)
         };
         let (log, recovered) = Log::open(Arc::clone(storage), config)?;
         let synced_us = AtomicI64::new(i64::MIN);
-        Ok((Partition { number, log, sync: file.config.sync, synced_us }, recovered))
+        Ok((Partition { number, log, sync: RwLock::new(file.config.sync), synced_us }, recovered))
+    }
+
+    fn sync_mode(&self) -> SyncMode {
+        *self.sync.read()
+    }
+
+    /// Another mode from now on; nobody appends or reads meanwhile.
+    pub fn set_sync(&self, sync: SyncMode) {
+        *self.sync.write() = sync;
     }
 
     /// Appends a batch, all or nothing; in mode fsync it is durable afterwards.
     pub fn append(&self, batch: &[Entry<'_>]) -> Result<Range<u64>> {
-        match self.sync {
+        match self.sync_mode() {
             SyncMode::Fsync => self.log.append_durably(batch),
             SyncMode::Periodic { .. } | SyncMode::Async => self.log.append(batch),
         }
@@ -63,7 +74,7 @@ impl Partition {
 
     /// The offset after the last record that was acknowledged.
     pub fn high_water_mark(&self) -> u64 {
-        match self.sync {
+        match self.sync_mode() {
             SyncMode::Fsync => self.log.durable_offset(),
             SyncMode::Periodic { .. } | SyncMode::Async => self.log.next_offset(),
         }
@@ -114,7 +125,7 @@ impl Partition {
 
     /// Syncs, if it is to be synced by a timer and the time has come; whether there was anything to sync.
     pub fn sync_due(&self, now_us: i64) -> Result<bool> {
-        let SyncMode::Periodic { interval_us } = self.sync else { return Ok(false) };
+        let SyncMode::Periodic { interval_us } = self.sync_mode() else { return Ok(false) };
         let last_us = self.synced_us.load(Ordering::Acquire);
         // A clock that was set back must not put it off.
         let since_us = i128::from(now_us) - i128::from(last_us);

@@ -3,8 +3,8 @@
 use super::file::TopicFile;
 use super::partition::Partition;
 use super::partitioner::Partitioner;
-use super::{Compaction, CompactionPolicy, Dropped, Maintained, TopicInfo, retention};
-use crate::{DatabaseId, Entry, Error, Log, Record, Recovered, Result, TopicConfig};
+use super::{Compaction, CompactionPolicy, Dropped, Maintained, TopicChange, TopicInfo, retention};
+use crate::{DatabaseId, Entry, Error, Log, Record, Recovered, Result, SyncMode, TopicConfig};
 use cairn_disk::Storage;
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
@@ -48,7 +48,10 @@ pub struct Compacted {
 /// What fails in a partition is an [`Error::Partition`], which names it and has the cause as its `source`.
 #[derive(Debug)]
 pub struct Topic {
-    file: TopicFile,
+    name: String,
+    id: DatabaseId,
+    created_us: i64,
+    config: RwLock<Arc<TopicConfig>>,
     partitions: Vec<Partition>,
     partitioner: Partitioner,
     /// Held for reading by whoever works with the files: they go away, and another topic's may come to their place, only
@@ -72,8 +75,12 @@ impl Topic {
             partitions.push(partition);
             recovered.push(found);
         }
+        let TopicFile { name, id, created_us, config } = file;
         let topic = Topic {
-            file,
+            name,
+            id,
+            created_us,
+            config: RwLock::new(Arc::new(config)),
             partitions,
             partitioner: Partitioner::default(),
             exists: RwLock::new(true),
@@ -84,17 +91,17 @@ impl Topic {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.file.name
+        &self.name
     }
 
     /// The id in every segment of its partitions.
     pub fn id(&self) -> DatabaseId {
-        self.file.id
+        self.id
     }
 
-    /// What it was created with.
-    pub fn config(&self) -> &TopicConfig {
-        &self.file.config
+    /// Its settings, as they are now.
+    pub fn config(&self) -> Arc<TopicConfig> {
+        Arc::clone(&self.config.read())
     }
 
     /// Appends entries; where each went, in their order.
@@ -112,9 +119,9 @@ impl Topic {
         if let Some(any) = self.partitions.first() {
             any.log.check_batch(entries)?;
         }
+        let partitions = self.config().partitions;
         for (i, entry) in entries.iter().enumerate() {
-            let chosen =
-                partition.unwrap_or_else(|| self.partitioner.choose(entry, self.config().partitions));
+            let chosen = partition.unwrap_or_else(|| self.partitioner.choose(entry, partitions));
             batches.entry(chosen).or_default().push(i);
         }
         let mut places = vec![Appended { partition: 0, offset: 0 }; entries.len()];
@@ -162,9 +169,9 @@ impl Topic {
     /// What there is to say of it and its partitions.
     pub fn info(&self) -> Result<TopicInfo> {
         let _exists = self.hold()?;
-        let TopicFile { name, id, created_us, config } = self.file.clone();
         let partitions = self.partitions.iter().map(Partition::info).collect();
-        Ok(TopicInfo { name, id, created_us, config, partitions })
+        let (id, created_us, config) = (self.id, self.created_us, TopicConfig::clone(&self.config()));
+        Ok(TopicInfo { name: self.name.clone(), id, created_us, config, partitions })
     }
 
     /// Makes everything appended so far durable, whatever the mode: the partitions where anything was not yet.
@@ -181,7 +188,8 @@ impl Topic {
     /// Drops the oldest sealed segments whose last record is older than the topic's `retention_us` at `now_us`, or that are
     /// more than `retention_bytes`; durably, one by one. The newest segment stays.
     pub fn apply_retention(&self, now_us: i64) -> Maintained<Dropped> {
-        self.each(|p| retention::apply(self.name(), p.number, &p.log, self.config(), now_us))
+        let config = self.config();
+        self.each(|p| retention::apply(self.name(), p.number, &p.log, &config, now_us))
     }
 
     /// Compacts the sealed segments of a topic with compaction by key: see [`Log::compact`]. Tombstones go that are older
@@ -207,6 +215,37 @@ impl Topic {
         Ok(work(&logs))
     }
 
+    /// Changes the settings, durably, while nobody works with the topic. After an error they are as before; when only the
+    /// directory could not be synced, those of the next open may be the new ones.
+    pub(crate) fn alter(
+        &self,
+        storage: &dyn Storage,
+        dir: &Path,
+        change: &TopicChange,
+    ) -> Result<Arc<TopicConfig>> {
+        // A compaction at work ends early, and goes on at its next turn.
+        self.ending.store(true, Ordering::Release);
+        let exists = self.exists.write();
+        self.ending.store(false, Ordering::Release);
+        if !*exists {
+            return Err(self.deleted());
+        }
+        let config = change.applied_to(&self.config());
+        config.check()?;
+        if config.sync == SyncMode::Fsync {
+            // In this mode what can be read is durable.
+            for partition in &self.partitions {
+                partition.sync().map_err(|e| self.failed(partition.number, 0, e))?;
+            }
+        }
+        let file = TopicFile { name: self.name.clone(), id: self.id, created_us: self.created_us, config };
+        file.write(storage, dir)?;
+        self.partitions.iter().for_each(|partition| partition.set_sync(file.config.sync));
+        let config = Arc::new(file.config);
+        *self.config.write() = Arc::clone(&config);
+        Ok(config)
+    }
+
     /// From when this returns nobody works with the files, and nobody will: until [`Topic::revive`].
     pub(crate) fn end(&self) {
         self.ending.store(true, Ordering::Release);
@@ -224,7 +263,11 @@ impl Topic {
         if *exists {
             return Ok(exists);
         }
-        Err(Error::NoTopic { name: self.name().to_owned(), known: "it was deleted".to_owned() })
+        Err(self.deleted())
+    }
+
+    fn deleted(&self) -> Error {
+        Error::NoTopic { name: self.name().to_owned(), known: "it was deleted".to_owned() }
     }
 
     fn on<T>(&self, partition: u32, work: impl FnOnce(&Partition) -> Result<T>) -> Result<T> {

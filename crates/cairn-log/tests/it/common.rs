@@ -1,6 +1,6 @@
 //! What the tests share: a log on a simulated disk, and records to expect.
 
-use cairn_disk::{SimDisk, Storage};
+use cairn_disk::{Fate, SimDisk, Storage};
 use cairn_log::{DatabaseId, Entry, Log, LogConfig, Record, Recovered, Result, TimelineId};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,4 +102,21 @@ impl Rng {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 33) % n
     }
+}
+
+/// Seeds for runs beyond the usual ones: as many as CAIRN_SEEDS says (`just seeds`), else `usual`.
+pub fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let asked = std::env::var("CAIRN_SEEDS").ok().and_then(|text| text.parse().ok());
+    1_000..1_000 + asked.unwrap_or(usual)
+}
+
+/// What a crash before operation `op` of the run with this seed leaves, of one operation in `one_in`.
+pub fn sometimes(seed: u64, op: u64, one_in: u64) -> Option<Fate> {
+    let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ op);
+    rng.below(2);
+    (rng.below(one_in) == 0).then(|| match rng.below(6) {
+        0 => Fate::Dropped,
+        1 => Fate::Kept,
+        _ => Fate::Torn(seed * 100_003 + op),
+    })
 }

@@ -26,16 +26,28 @@ struct Fork {
 
 const TORN_SEEDS: u64 = 5;
 
+type Forks = Arc<Mutex<Vec<Fork>>>;
+
 /// Takes the disks that crashes before each operation would leave.
-fn fork_every_op(sim: &SimDisk, known: &Arc<Mutex<Known>>) -> Arc<Mutex<Vec<Fork>>> {
+fn fork_every_op(sim: &SimDisk, known: &Arc<Mutex<Known>>) -> Forks {
+    fork_ops(sim, known, |op| {
+        let torn = (0..TORN_SEEDS).map(|seed| Fate::Torn(op * 1000 + seed));
+        torn.chain([Fate::Dropped, Fate::Kept]).collect()
+    })
+}
+
+/// Takes the disks that crashes with these fates before an operation would leave.
+fn fork_ops(
+    sim: &SimDisk,
+    known: &Arc<Mutex<Known>>,
+    fates: impl Fn(u64) -> Vec<Fate> + Send + 'static,
+) -> Forks {
     let forks = Arc::new(Mutex::new(Vec::new()));
     let (known, out) = (Arc::clone(known), Arc::clone(&forks));
     sim.on_op(Box::new(move |op, sim| {
         let known = *known.lock().unwrap();
-        let torn = (0..TORN_SEEDS).map(|seed| Fate::Torn(op * 1000 + seed));
-        for fate in torn.chain([Fate::Dropped, Fate::Kept]) {
-            out.lock().unwrap().push(Fork { op, fate, disk: sim.image(fate), known });
-        }
+        let fork = |fate| Fork { op, fate, disk: sim.image(fate), known };
+        out.lock().unwrap().extend(fates(op).into_iter().map(fork));
     }));
     forks
 }
@@ -135,4 +147,32 @@ fn at_every_operation_of_a_recovery() {
     }
     println!("{points} crash points of recoveries");
     assert!(points >= 1_000, "{points} crash points");
+}
+
+/// Runs, and recoveries from their crashes, of as many seeds as are asked for.
+#[test]
+fn more_seeds_of_the_log() {
+    let (mut points, mut recoveries) = (0, 0);
+    for seed in seeds(6) {
+        let sim = SimDisk::new(seed);
+        let known = Arc::default();
+        let forks = fork_ops(&sim, &known, move |op| sometimes(seed, op, 5).into_iter().collect());
+        run(&sim, &known, 250, seed);
+        for fork in std::mem::take(&mut *forks.lock().unwrap()) {
+            if points % 8 == 0 {
+                let disk = fork.disk.image(Fate::Kept);
+                let known = Arc::new(Mutex::new(fork.known));
+                let second =
+                    fork_ops(&disk, &known, move |op| sometimes(seed + 1, op, 3).into_iter().collect());
+                drop(open(&disk));
+                let second = std::mem::take(&mut *second.lock().unwrap());
+                second.iter().for_each(|fork| drop(check(fork)));
+                recoveries += second.len();
+            }
+            check(&fork);
+            points += 1;
+        }
+    }
+    println!("{points} crash points of more seeds of the log, {recoveries} more in recoveries from them");
+    assert!(points >= 200 && recoveries >= 20, "{points} crash points, {recoveries} in recoveries");
 }

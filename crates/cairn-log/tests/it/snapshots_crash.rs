@@ -32,12 +32,22 @@ type Forks = Arc<Mutex<Vec<Fork>>>;
 
 /// Takes the disks that crashes before each operation would leave.
 fn fork_every_op(sim: &SimDisk, known: &Arc<Mutex<Known>>, torn: u64) -> Forks {
+    fork_ops(sim, known, move |op| {
+        (0..torn).map(|seed| Fate::Torn(op * 1000 + seed)).chain([Fate::Dropped, Fate::Kept]).collect()
+    })
+}
+
+/// Takes the disks that crashes with these fates before an operation would leave.
+fn fork_ops(
+    sim: &SimDisk,
+    known: &Arc<Mutex<Known>>,
+    fates: impl Fn(u64) -> Vec<Fate> + Send + 'static,
+) -> Forks {
     let forks = Forks::default();
     let (known, out) = (Arc::clone(known), Arc::clone(&forks));
     sim.on_op(Box::new(move |op, sim| {
         let known = known.lock().unwrap().clone();
-        let fates = (0..torn).map(|seed| Fate::Torn(op * 1000 + seed)).chain([Fate::Dropped, Fate::Kept]);
-        for fate in fates {
+        for fate in fates(op) {
             let what = format!("crash before operation {op}, {fate:?}");
             out.lock().unwrap().push(Fork { what, disk: sim.image(fate), known: known.clone() });
         }
@@ -245,4 +255,73 @@ fn at_every_operation_of_a_cut() {
     }
     println!("{} crash points of cuts, {halves} of them leave one of two", forks.len());
     assert!(forks.len() >= 500, "{} crash points", forks.len());
+}
+
+/// Makes, makes upon, deletes, cleans up, restores and appends in any order.
+fn random_run(seed: u64) -> Vec<Fork> {
+    let sim = SimDisk::new(seed);
+    let (log, _) = open(&sim);
+    let clock = Arc::new(ManualClock::new(NOW_US));
+    let manager = SnapshotManager::with(disk(&sim), Arc::clone(&clock) as _, DIR).unwrap();
+    let known = Arc::default();
+    let run = Run { f: Fixture { sim: sim.clone(), clock, log, manager }, known: Arc::clone(&known) };
+    let mut rng = Rng(seed);
+    run.append(rng.below(60));
+    let forks = fork_ops(&sim, &known, move |op| sometimes(seed, op, 9).into_iter().collect());
+    let (manager, log) = (&run.f.manager, &run.f.log);
+    for _ in 0..14 {
+        let listed = manager.list_snapshots().unwrap();
+        let one = listed.get(rng.below(4) as usize);
+        let compression = if rng.below(4) == 0 { Compression::Zstd { level: 1 } } else { Compression::None };
+        let options = SnapshotOptions { compression, parallel: 1 };
+        match (rng.below(8), one) {
+            (0..2, _) => drop(run.made(manager.create_snapshot_with(log, &options).unwrap())),
+            (2, Some(one)) => {
+                let made = manager.create_incremental_snapshot_with(log, &one.id, &options).unwrap();
+                run.made(made);
+            }
+            (3, Some(one)) => {
+                run.forget(&[&one.id]);
+                manager.delete_snapshot(&one.id).unwrap();
+                run.deleted(&[&one.id]);
+            }
+            (4, _) if listed.len() > 2 => {
+                let gone: Vec<&str> = listed[2..].iter().map(|s| s.id.as_str()).collect();
+                run.forget(&gone);
+                let config = SnapshotConfig {
+                    max_snapshots: 2,
+                    retention_time: std::time::Duration::from_secs(1 << 30),
+                    ..SnapshotConfig::default()
+                };
+                manager.cleanup_snapshots(&config).unwrap();
+                run.deleted(&gone);
+            }
+            (5, Some(one)) if one.base_offset == 0 && run.known.lock().unwrap().restored.is_none() => {
+                manager.restore_snapshot(&one.id, "/restored").unwrap();
+                run.known(|k| k.restored = Some(("/restored", one.high_water_mark)));
+            }
+            (6, _) => {
+                let before = log.durable_offset().saturating_sub(rng.below(40));
+                run.known(|k| k.removed = k.removed.max(before));
+                log.remove_before(before).unwrap();
+            }
+            _ => run.append(1 + rng.below(12)),
+        }
+    }
+    sim.on_op(Box::new(|_, _| {}));
+    std::mem::take(&mut *forks.lock().unwrap())
+}
+
+#[test]
+fn more_seeds_of_log_snapshots() {
+    let mut points = 0;
+    for seed in seeds(5) {
+        for mut fork in random_run(seed) {
+            fork.what = format!("seed {seed}, {}", fork.what);
+            check(&fork);
+            points += 1;
+        }
+    }
+    println!("{points} crash points of more seeds of log snapshots");
+    assert!(points >= 60, "{points} crash points");
 }

@@ -1,6 +1,6 @@
 //! Topics created, appended to, compacted, dropped and deleted, crashed at every operation.
 
-use crate::common::{Rng, entries};
+use crate::common::{Rng, entries, seeds, sometimes};
 use crate::topics::{open, small, try_open};
 use cairn_disk::{Fate, SimDisk};
 use cairn_log::{CompactionPolicy, Record, SyncMode, Topic, TopicConfig, TopicManager};
@@ -235,39 +235,60 @@ impl Run {
     }
 }
 
+/// A run of so many operations; checks what a crash before each would leave, with these fates. How many there were.
+fn crash_run(
+    seed: u64,
+    ops: u64,
+    all: &mut Counts,
+    fates: impl Fn(u64) -> Vec<Fate> + Send + 'static,
+) -> usize {
+    let sim = SimDisk::new(seed);
+    let known: Arc<Mutex<Known>> = Arc::default();
+    let count = Arc::new(Mutex::new(0));
+    let (seen, counted) = (Arc::clone(&known), Arc::clone(&count));
+    sim.on_op(Box::new(move |op, sim| {
+        let known = seen.lock().unwrap().clone();
+        for fate in fates(op) {
+            let what = format!("seed {seed}, crash before operation {op}, {fate:?}");
+            check(&sim.image(fate), &known, &what);
+            *counted.lock().unwrap() += 1;
+        }
+    }));
+    let (manager, _) = open(&sim);
+    let mut run = Run { manager, known, rng: Rng(seed), now_us: 0, counts: Counts::default() };
+    ["fsync", "periodic", "async"].iter().for_each(|name| run.create(name));
+    while sim.ops() < ops {
+        run.step();
+    }
+    all.dropped += run.counts.dropped;
+    all.compacted += run.counts.compacted;
+    all.deleted += run.counts.deleted;
+    all.tombstones += run.counts.tombstones;
+    *count.lock().unwrap()
+}
+
 #[test]
 fn at_every_operation() {
     let mut points = 0;
     let mut all = Counts::default();
     for seed in 0..3 {
-        let sim = SimDisk::new(seed);
-        let known: Arc<Mutex<Known>> = Arc::default();
-        let count = Arc::new(Mutex::new(0));
-        let (seen, counted) = (Arc::clone(&known), Arc::clone(&count));
-        sim.on_op(Box::new(move |op, sim| {
-            let known = seen.lock().unwrap().clone();
-            for fate in [Fate::Dropped, Fate::Kept, Fate::Torn(op * 10), Fate::Torn(op * 10 + 1)] {
-                check(
-                    &sim.image(fate),
-                    &known,
-                    &format!("seed {seed}, crash before operation {op}, {fate:?}"),
-                );
-                *counted.lock().unwrap() += 1;
-            }
-        }));
-        let (manager, _) = open(&sim);
-        let mut run = Run { manager, known, rng: Rng(seed), now_us: 0, counts: Counts::default() };
-        ["fsync", "periodic", "async"].iter().for_each(|name| run.create(name));
-        while sim.ops() < 1_100 {
-            run.step();
-        }
-        all.dropped += run.counts.dropped;
-        all.compacted += run.counts.compacted;
-        all.deleted += run.counts.deleted;
-        all.tombstones += run.counts.tombstones;
-        points += *count.lock().unwrap();
+        points += crash_run(seed, 1_100, &mut all, |op| {
+            vec![Fate::Dropped, Fate::Kept, Fate::Torn(op * 10), Fate::Torn(op * 10 + 1)]
+        });
     }
     println!("{points} crash points of topics: {all:?}");
     assert!(all.dropped > 20 && all.compacted > 20 && all.deleted > 1 && all.tombstones > 4, "{all:?}");
     assert!(points >= 11_000, "{points} crash points");
+}
+
+#[test]
+fn more_seeds_of_topics() {
+    let mut points = 0;
+    let mut all = Counts::default();
+    for seed in seeds(3) {
+        points += crash_run(seed, 900, &mut all, move |op| sometimes(seed, op, 9).into_iter().collect());
+    }
+    println!("{points} crash points of more seeds of topics: {all:?}");
+    assert!(all.dropped > 5 && all.compacted > 5, "{all:?}");
+    assert!(points >= 200, "{points} crash points");
 }

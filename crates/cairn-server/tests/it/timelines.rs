@@ -205,3 +205,16 @@ fn a_state_of_the_past_answers_and_refuses_every_change() {
     let after: Vec<_> = past.disk.files().into_iter().map(|p| (past.disk.read_file(&p), p)).collect();
     assert!(before == after, "something was touched");
 }
+
+#[test]
+fn a_stop_ends_going_back_and_replays() {
+    let mut past = Past::new();
+    past.write("a", 5);
+    let wal = past.block("WAL STATUS")["path"].clone();
+    cairn_server::Backend::cancel(&past.backend);
+    for line in ["TIMELINE RECOVER 3".to_owned(), format!("WAL REPLAY path={wal}"), "WAL VERIFY".to_owned()] {
+        let why = past.raw(&line);
+        assert!(why.starts_with("(error) ") && why.contains("the server is stopping"), "{line}: {why}");
+    }
+    assert_eq!(past.timelines().len(), 1);
+}

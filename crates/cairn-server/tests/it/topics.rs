@@ -61,7 +61,10 @@ fn topic_lines() {
 #[test]
 fn what_is_wrong_with_a_topic_line_is_said() {
     for (line, message) in [
-        ("TOPIC", "TOPIC requires subcommand: CREATE|LIST|INFO|APPEND|READ|OFFSET|DELETE|COMPACT"),
+        (
+            "TOPIC",
+            "TOPIC requires subcommand: CREATE|ALTER|LIST|INFO|APPEND|READ|OFFSET|DELETE|COMPACT|SNAPSHOT",
+        ),
         ("TOPIC FOO", "Unknown TOPIC subcommand: FOO"),
         ("TOPIC CREATE", "TOPIC CREATE requires 1 argument: <name>"),
         ("TOPIC CREATE t 3", "Invalid TOPIC CREATE option: 3"),
@@ -71,6 +74,28 @@ fn what_is_wrong_with_a_topic_line_is_said() {
             "TOPIC CREATE t retention=5",
             "Invalid retention value: 5 (must be a duration in range [0, 876000h], as 250ms, 5s or 24h)",
         ),
+        ("TOPIC CREATE t flush_interval=5s", "flush_interval 5s needs sync_mode periodic, got fsync"),
+        ("TOPIC ALTER t", "TOPIC ALTER requires 2 arguments: <name> <option>=<value> …"),
+        ("TOPIC ALTER t retention", "Invalid TOPIC ALTER option: retention"),
+        ("TOPIC ALTER t sync_mode=now", "Invalid sync_mode value: now (must be fsync, periodic, or async)"),
+        ("TOPIC ALTER t partitions=3", "partitions cannot be changed: make a topic with as many as wanted"),
+        ("TOPIC SNAPSHOT", "TOPIC SNAPSHOT requires subcommand: CREATE|LIST|VERIFY|RESTORE|DELETE|CLEANUP"),
+        ("TOPIC SNAPSHOT FOO t", "Unknown TOPIC SNAPSHOT subcommand: FOO"),
+        ("TOPIC SNAPSHOT CREATE", "TOPIC SNAPSHOT CREATE requires 1 argument: <topic>"),
+        (
+            "TOPIC SNAPSHOT CREATE t compression=lz4",
+            "Invalid compression value: lz4 (must be none, zstd, or gzip)",
+        ),
+        (
+            "TOPIC SNAPSHOT CREATE t parallel=0",
+            "Invalid parallel value: 0 (must be a whole number in range [1, 64])",
+        ),
+        ("TOPIC SNAPSHOT VERIFY t", "TOPIC SNAPSHOT VERIFY requires 2 arguments: <topic> <id>"),
+        (
+            "TOPIC SNAPSHOT RESTORE t id",
+            "TOPIC SNAPSHOT RESTORE requires 3 arguments: <topic> <id> <new topic>",
+        ),
+        ("TOPIC SNAPSHOT CLEANUP t max=3", "Invalid TOPIC SNAPSHOT CLEANUP option: max=3"),
         ("TOPIC LIST all", "TOPIC LIST takes no arguments"),
         ("TOPIC INFO", "TOPIC INFO requires 1 argument: <name>"),
         ("TOPIC DELETE a b", "TOPIC DELETE requires 1 argument: <name>"),
@@ -191,4 +216,59 @@ fn the_database_and_its_topics_do_not_touch_each_other() {
     past.block("TOPIC APPEND t y");
     past.block("SNAPSHOT RESTORE s");
     assert!(past.raw("TOPIC READ t 0 0").starts_with("OK TOPIC_RECORDS 2\r\n"));
+}
+
+#[test]
+fn a_topic_is_altered_and_keeps_what_is_not_named() {
+    let mut past = Past::with(config(), Dialect::Documented);
+    past.block("TOPIC CREATE t retention=24h sync_mode=periodic flush_interval=250ms");
+    let altered = past.block("TOPIC ALTER t compaction=key retention_bytes=1GB tombstone_retention=1h");
+    let said = |key: &str| altered[key].as_str();
+    assert_eq!((said(""), said("retention"), said("compaction")), ("OK TOPIC_ALTERED t", "24h", "key"));
+    assert_eq!((said("sync_mode"), said("flush_interval")), ("periodic", "250ms"));
+    assert_eq!((said("retention_bytes"), said("tombstone_retention")), ("1073741824", "1h"));
+    let info = past.block("TOPIC ALTER t sync_mode=fsync");
+    assert_eq!((info["sync_mode"].as_str(), info["flush_interval"].as_str()), ("fsync", "none"));
+    let wrong = past.raw("TOPIC ALTER t flush_interval=1s");
+    assert_eq!(wrong, "(error) flush_interval 1s needs sync_mode periodic, got fsync\r\n");
+    assert_eq!(past.block("TOPIC INFO t")["compaction"], "key");
+    assert!(past.raw("TOPIC ALTER nothing retention=1h").starts_with("(error) "));
+}
+
+#[test]
+fn a_topics_snapshot_is_made_verified_restored_and_deleted() {
+    let mut past = Past::with(config(), Dialect::Documented);
+    past.block("TOPIC CREATE t partitions=2");
+    for n in 0..6 {
+        past.clock.advance(1_000_000);
+        past.block(&format!("TOPIC APPEND t partition={} value-{n}", n % 2));
+    }
+    let made = past.block("TOPIC SNAPSHOT CREATE t");
+    let id = made["snapshot"].clone();
+    assert_eq!(
+        (made["partitions"].as_str(), made["whole"].as_str(), made["offsets"].as_str()),
+        ("2", "true", "6")
+    );
+    past.clock.advance(1_000_000);
+    past.block("TOPIC APPEND t partition=0 later");
+    let second = past.block("TOPIC SNAPSHOT CREATE t compression=zstd parallel=2")["snapshot"].clone();
+    let listed = past.raw("TOPIC SNAPSHOT LIST t");
+    let order = listed.find(&second).zip(listed.find(&id));
+    assert!(order.is_some_and(|(newer, older)| newer < older), "{listed}");
+    let valid = past.block(&format!("TOPIC SNAPSHOT VERIFY t {id}"));
+    assert_eq!((valid["status"].as_str(), valid["partitions"].as_str()), ("valid", "2"));
+    let restored = past.block(&format!("TOPIC SNAPSHOT RESTORE t {id} then"));
+    assert_eq!((restored["topic"].as_str(), restored["records"].as_str()), ("then", "6"));
+    let before = past.raw("TOPIC READ then 0 0");
+    assert!(before.contains("value-4") && !before.contains("later"), "{before}");
+    past.block("TOPIC APPEND then partition=0 and-on");
+    assert!(past.raw(&format!("TOPIC SNAPSHOT RESTORE t {id} then")).starts_with("(error) "));
+    assert_eq!(past.block(&format!("TOPIC SNAPSHOT DELETE t {id}"))["partitions"], "2");
+    let missing = past.raw(&format!("TOPIC SNAPSHOT VERIFY t {id}"));
+    assert!(missing.starts_with("(error) ") && missing.contains("does not exist"), "{missing}");
+    past.clock.advance(1_000_000);
+    past.block("TOPIC SNAPSHOT CREATE t");
+    let cleaned = past.block("TOPIC SNAPSHOT CLEANUP t max_snapshots=1 retention=1h");
+    assert_eq!((&cleaned["deleted"], &cleaned["deleted_ids"]), (&"1".to_owned(), &second));
+    assert!(past.raw("TOPIC SNAPSHOT LIST t").starts_with("OK TOPIC_SNAPSHOTS 1\r\n"));
 }

@@ -29,12 +29,23 @@ struct Fork {
 const TORN_SEEDS: u64 = 4;
 
 fn fork_every_op(sim: &SimDisk, known: &Arc<Mutex<Known>>) -> Arc<Mutex<Vec<Fork>>> {
+    fork_ops(sim, known, |op| {
+        let torn = (0..TORN_SEEDS).map(|seed| Fate::Torn(op * 1_000 + seed));
+        torn.chain([Fate::Dropped, Fate::Kept]).collect()
+    })
+}
+
+/// Takes the disks that crashes with these fates before an operation would leave.
+fn fork_ops(
+    sim: &SimDisk,
+    known: &Arc<Mutex<Known>>,
+    fates: impl Fn(u64) -> Vec<Fate> + Send + 'static,
+) -> Arc<Mutex<Vec<Fork>>> {
     let forks = Arc::new(Mutex::new(Vec::new()));
     let (known, out) = (Arc::clone(known), Arc::clone(&forks));
     sim.on_op(Box::new(move |op, sim| {
         let known = known.lock().clone();
-        let torn = (0..TORN_SEEDS).map(|seed| Fate::Torn(op * 1_000 + seed));
-        for fate in torn.chain([Fate::Dropped, Fate::Kept]) {
+        for fate in fates(op) {
             let what = format!("crash before operation {op}, {fate:?}, {known:?}");
             out.lock().push(Fork { what, disk: sim.image(fate), known: known.clone() });
         }
@@ -168,6 +179,37 @@ fn at_every_operation() {
     println!("{points} crash points of shipping, {archived} records archived, {gaps} gaps recorded");
     assert!(points >= 8_000, "{points} crash points");
     assert!(gaps >= 2 && archived >= 100, "the runs archive and drop: {archived}, {gaps}");
+}
+
+/// Runs of as many seeds as CAIRN_SEEDS asks for (`just seeds`), crashed here and there.
+#[test]
+fn more_seeds_of_shipping() {
+    let info = timeline(1, 0);
+    let (mut points, mut records) = (0, 0);
+    let asked = std::env::var("CAIRN_SEEDS").ok().and_then(|text| text.parse().ok());
+    for seed in 1_000..1_000 + asked.unwrap_or(4u64) {
+        let sim = SimDisk::new(seed);
+        open_or_create(&sim);
+        let known = Arc::default();
+        let forks = fork_ops(&sim, &known, move |op| {
+            let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ op);
+            let fates = [Fate::Dropped, Fate::Kept, Fate::Torn(seed * 100_003 + op), Fate::Torn(op)];
+            let (_, chosen) = (rng.below(2), rng.below(9 * 4) as usize);
+            fates.get(chosen).copied().into_iter().collect()
+        });
+        run(&sim, &info, &known, 400, seed);
+        // A short run may end before it ships anything.
+        if !cairn_snapshot::archive::list(&open(&sim)).expect("listed").is_empty() {
+            records += ranges(&open(&sim), &info).iter().map(|(first, last)| last - first + 1).sum::<u64>();
+        }
+        for mut fork in std::mem::take(&mut *forks.lock()) {
+            fork.what = format!("seed {seed}, {}", fork.what);
+            check(&fork, &info);
+            points += 1;
+        }
+    }
+    println!("{points} crash points of more seeds of shipping, {records} records archived");
+    assert!(points >= 100 && records >= 50, "{points} crash points, {records} records archived");
 }
 
 /// A crash in the shipment after a crash.

@@ -3,6 +3,7 @@
 mod archive_crash;
 mod archive_damage;
 mod archive_fixture;
+mod archive_full;
 mod archive_plan;
 mod archive_real;
 mod archive_ship;

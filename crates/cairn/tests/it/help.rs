@@ -17,6 +17,7 @@ fn every_command_has_help_with_an_example() {
         vec!["timeline", "--help"],
         vec!["open", "--help"],
         vec!["topic", "--help"],
+        vec!["topic", "snapshot", "--help"],
     ] {
         let help = ok(&args);
         assert!(help.contains("Examples:"), "{args:?}: {help}");
@@ -26,6 +27,8 @@ fn every_command_has_help_with_an_example() {
         vec!["wal", "enable", "--help"],
         vec!["wal", "replay", "--help"],
         vec!["timeline", "recover", "--help"],
+        vec!["topic", "alter", "--help"],
+        vec!["topic", "snapshot", "restore", "--help"],
         vec!["check", "--help"],
         vec!["demo", "--help"],
     ] {

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod durability;
 mod exec;
+mod full_disk;
 mod help;
 mod locked;
 mod open;

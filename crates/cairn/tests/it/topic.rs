@@ -79,3 +79,55 @@ fn what_is_wrong_is_told_by_the_exit_code() {
     let output = run(&["topic", "info", "nothing", "--data", data.to_str().unwrap()]);
     assert_eq!(code(&output), 4, "{}", stderr(&output));
 }
+
+#[test]
+fn a_snapshot_of_a_topic_is_restored_beside_it_by_a_closed_directory_and_by_a_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    Server::start(&data).stop("TERM");
+    let path = data.to_str().unwrap();
+    let on = |args: &[&str], place: &[&str]| json(&[args, place].concat());
+    let closed = ["--data", path];
+    on(&["topic", "create", "t", "--partitions", "2"], &closed);
+    let altered =
+        on(&["topic", "alter", "t", "--sync-mode", "periodic", "--flush-interval", "250ms"], &closed);
+    assert_eq!((&altered["sync_mode"], &altered["flush_interval"]), (&value!("periodic"), &value!("250ms")));
+    on(&["topic", "append", "t", "one", "--partition", "1"], &closed);
+    let made = on(&["topic", "snapshot", "create", "t"], &closed);
+    assert_eq!((&made["whole"], &made["partitions"]), (&value!(true), &value!(2)));
+    assert_eq!(made["partition_list"][1]["high_water_mark"], 1);
+    let id = made["snapshot"].as_str().unwrap().to_owned();
+
+    let server = Server::start(&data);
+    let addr = server.addr.to_string();
+    let remote = ["--addr", addr.as_str()];
+    on(&["topic", "append", "t", "two", "--partition", "1"], &remote);
+    let listed = on(&["topic", "snapshot", "list", "t"], &remote);
+    assert_eq!((&listed["snapshots"][0]["snapshot"], &listed["total"]), (&value!(id), &value!(1)));
+    assert_eq!(on(&["topic", "snapshot", "verify", "t", &id], &remote)["status"], "valid");
+    on(&["topic", "snapshot", "restore", "t", &id, "--as", "then"], &remote);
+    assert_eq!(on(&["topic", "read", "then", "1", "0"], &remote)["total"], 1);
+    for (args, exit) in [
+        (vec!["topic", "snapshot", "verify", "t", "snapshot-1"], 4),
+        (vec!["topic", "snapshot", "list", "nothing"], 4),
+        (vec!["topic", "snapshot", "create", "t", "--compression", "lz4"], 2),
+        (vec!["topic", "alter", "t"], 2),
+    ] {
+        let output = run(&[&args, &remote[..]].concat());
+        assert_eq!(code(&output), exit, "{args:?}: {}", stderr(&output));
+    }
+    server.stop("TERM");
+
+    let table = ok(&[&["topic", "snapshot", "list", "t", "--format", "table"], &closed[..]].concat());
+    assert!(table.contains(&id), "{table}");
+    let file = data.join("topics/t/1/snapshots").join(&id).join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let output = run(&[&["topic", "snapshot", "verify", "t", &id], &closed[..]].concat());
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 damaged in all"), "{}", stderr(&output));
+    assert_eq!(on(&["topic", "snapshot", "cleanup", "t", "--max-snapshots", "1"], &closed)["deleted"], 0);
+    assert_eq!(on(&["topic", "snapshot", "delete", "t", &id], &closed)["partitions"], 2);
+    assert_eq!(on(&["topic", "snapshot", "list", "t"], &closed)["total"], 0);
+}

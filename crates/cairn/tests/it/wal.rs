@@ -235,3 +235,56 @@ fn the_configuration_decides_at_each_start() {
     let server = Server::start(&data);
     assert!(server.send("INFO\n").contains("wal: on, periodic 100ms\r\n"));
 }
+
+#[test]
+fn looking_at_the_log_of_a_closed_directory_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = data(dir.path());
+    let files = || {
+        let mut found = Vec::new();
+        let mut dirs = vec![std::path::PathBuf::from(&data)];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path)
+                } else {
+                    found.push((path.clone(), std::fs::read(path).unwrap()))
+                }
+            }
+        }
+        found.sort();
+        found
+    };
+    let server_says = {
+        let server = Server::start(Path::new(&data));
+        let addr = server.addr.to_string();
+        let status = json(&["wal", "status", "--addr", &addr]);
+        server.stop("TERM");
+        status
+    };
+    let before = files();
+    let status = json(&["wal", "status", "--data", &data]);
+    assert!(files() == before);
+    assert_eq!(keys(&status), keys(&server_says));
+    for key in [
+        "sync_mode",
+        "retention",
+        "segment_size_bytes",
+        "timeline",
+        "lsn",
+        "durable_lsn",
+        "wal_enabled",
+        "path",
+    ] {
+        assert_eq!(status[key], server_says[key], "{key}");
+    }
+    // With the log off each opening begins a new timeline; looking does not.
+    json(&["wal", "disable", "--data", &data]);
+    let before = files();
+    for _ in 0..3 {
+        let status = json(&["wal", "status", "--data", &data]);
+        assert_eq!((&status["wal_enabled"], &status["segments"]), (&value!(false), &value!(0)));
+    }
+    assert!(files() == before);
+}
