@@ -21,6 +21,7 @@ mod draft;
 mod engine;
 mod error;
 mod event;
+pub mod field_index;
 mod filter;
 pub mod fusion;
 mod history;
