@@ -1,7 +1,7 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|scan|recovery`
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery`
 //! runs one part.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod graph;
 mod graph_set;
+mod filters;
 mod load;
 mod log;
 mod machine;
@@ -50,6 +51,9 @@ async fn main() -> Result<()> {
     }
     if wanted("log") {
         log::run()?;
+    }
+    if wanted("filters") {
+        filters::run()?;
     }
     if wanted("scan") {
         scan::run()?;

@@ -12,7 +12,7 @@ const VECTORS: usize = 100_000;
 const DIMENSION: usize = 768;
 /// Rows of a segment: 2 MiB of f32.
 const SEGMENT_ROWS: usize = (2 << 20) / 4 / DIMENSION;
-const QUERIES: usize = 15;
+const QUERIES: usize = 31;
 const TOP_K: usize = 10;
 
 /// A segment of the engine: its vectors, and their codes of both kinds.
@@ -64,7 +64,7 @@ fn segment(count: usize, centres: &[Vec<f32>], random: &mut Random, took: &mut D
     Ok(Segment { rows, norms, f16, i8 })
 }
 
-/// Runs all ways beside each other, query by query, and prints the medians and their ratios.
+/// Runs all ways beside each other, query by query, and prints the medians.
 fn measure(metric: Metric, segments: &[Segment], centres: &[Vec<f32>], random: &mut Random) -> Result<()> {
     let mut times: [Vec<Duration>; 4] = Default::default();
     let mut rescored = [0, 0];
@@ -84,21 +84,21 @@ fn measure(metric: Metric, segments: &[Segment], centres: &[Vec<f32>], random: &
         }
     }
     let bytes = VECTORS * DIMENSION * 4;
-    let [read, plain, f16, i8] = times.map(|times| median(times).as_secs_f64());
+    let [read, plain, f16, i8] = times;
     println!(
         "| {}: {VECTORS} × {DIMENSION}-d f32, top {TOP_K}, one thread: a plain sum of the bytes; exact scan | \
          {:.1} GB/s; {:.1} ms, {:.2} × |",
         metric.name(),
-        bytes as f64 / read / 1e9,
-        plain * 1e3,
-        read / plain
+        bytes as f64 / median(&read) / 1e9,
+        median(&plain) * 1e3,
+        ratio(&read, &plain)
     );
-    for (name, time, rescored) in [("f16", f16, rescored[0]), ("i8", i8, rescored[1])] {
+    for (name, times, rescored) in [("f16", f16, rescored[0]), ("i8", i8, rescored[1])] {
         println!(
             "| {}: by {name} codes, the same top {TOP_K} | {:.2} ms, {:.2} × the scan, {} rows scored exactly |",
             metric.name(),
-            time * 1e3,
-            plain / time,
+            median(&times) * 1e3,
+            ratio(&plain, &times),
             rescored / QUERIES
         );
     }
@@ -162,9 +162,20 @@ fn timed<T>(f: impl FnOnce() -> T) -> (Duration, T) {
     (started.elapsed(), result)
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
+/// Seconds.
+fn median(times: &[Duration]) -> f64 {
+    middle(times.iter().map(Duration::as_secs_f64))
+}
+
+/// How many times as fast `times` are as `than`: the median over queries, of which each ran all ways at about one moment.
+fn ratio(than: &[Duration], times: &[Duration]) -> f64 {
+    middle(than.iter().zip(times).map(|(than, time)| than.as_secs_f64() / time.as_secs_f64()))
+}
+
+fn middle(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 /// A linear congruential generator (Knuth's MMIX constants).

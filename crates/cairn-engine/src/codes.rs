@@ -19,7 +19,7 @@ mod scorer;
 pub use bounds::Bounds;
 pub use kernels::InstructionSet;
 pub use prefilter::{Found, Prefilter};
-pub use scorer::{CodeScorer, scan_codes};
+pub use scorer::{CodeScorer, RowScorer, scan_codes};
 
 use cairn_disk::Bytes;
 use std::fmt;

@@ -19,17 +19,17 @@ use std::cmp::Ordering;
 /// A parsed filter. Matching allocates nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    conditions: Vec<Condition>,
+    pub(crate) conditions: Vec<Condition>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Condition {
-    key: String,
-    test: Test,
+pub(crate) struct Condition {
+    pub key: String,
+    pub test: Test,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Test {
+pub(crate) enum Test {
     Equal(Vec<Value>),
     Differs(Vec<Value>),
     Greater(Value),
@@ -178,7 +178,7 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
 }
 
 /// Compares exactly: an i64 beyond 2^53 has no f64 of its own, so widening it would call unequal numbers equal.
-fn compare_int_float(int: i64, float: f64) -> Option<Ordering> {
+pub(crate) fn compare_int_float(int: i64, float: f64) -> Option<Ordering> {
     const TWO_63: f64 = 9_223_372_036_854_775_808.0;
     if float.is_nan() {
         return None;

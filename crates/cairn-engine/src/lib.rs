@@ -25,6 +25,7 @@ mod draft;
 mod engine;
 mod error;
 mod event;
+pub mod field_index;
 mod filter;
 pub mod fusion;
 pub mod graph;

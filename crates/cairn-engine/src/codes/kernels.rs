@@ -145,3 +145,57 @@ pub(super) fn squares_f16(
         _ => portable::squares_f16(query, codes, parameters, out),
     }
 }
+
+/// The exact dot product of the query with one row.
+#[inline]
+pub(super) fn dot_i8_row(set: InstructionSet, query: &I8Query, row: &[i8]) -> f64 {
+    assert_eq!(row.len(), query.wide.len(), "one row");
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a scorer is only made with instructions that the processor has.
+        InstructionSet::Avx512 => unsafe { x86::dot_i8_row_avx512::<0>(query, row) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        InstructionSet::Avx2 => unsafe { x86::dot_i8_row_avx2::<0>(query, row) },
+        _ => portable::dot_i8_row(&query.wide, row) as f64,
+    }
+}
+
+/// The dot product of the query with one row of f16 codes, without its scale.
+#[inline]
+pub(super) fn dot_f16_row(set: InstructionSet, query: &[f32], row: &[u16]) -> f64 {
+    assert_eq!(row.len(), query.len(), "one row");
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a scorer is only made with instructions that the processor has.
+        InstructionSet::Avx512 => unsafe { x86::dot_f16_row_avx512::<0>(query, row) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        InstructionSet::Avx2 => unsafe { x86::dot_f16_row_avx2::<0>(query, row) },
+        _ => portable::dot_f16_row(query, row),
+    }
+}
+
+/// The squared distance of the query to one row of f16 codes times its scale.
+#[inline]
+pub(super) fn squares_f16_row(set: InstructionSet, query: &[f32], row: &[u16], scale: f32) -> f64 {
+    assert_eq!(row.len(), query.len(), "one row");
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a scorer is only made with instructions that the processor has.
+        InstructionSet::Avx512 => unsafe { x86::squares_f16_row_avx512::<0>(query, row, scale) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        InstructionSet::Avx2 => unsafe { x86::squares_f16_row_avx2::<0>(query, row, scale) },
+        _ => portable::squares_f16_row(query, row, scale),
+    }
+}
+
+/// Asks memory for a row that will be scored soon.
+#[inline]
+pub(super) fn prefetch_row<T>(row: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    x86::prefetch_row(row);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}

@@ -71,19 +71,15 @@ impl CodeScorer {
         }
     }
 
-    /// About the score of a row, as [`Scorer::score`](crate::distance::Scorer::score) gives it.
+    /// About the score of a row, as [`Scorer::score`](crate::distance::Scorer::score) gives it. For many rows of the same
+    /// codes, [`rows`](Self::rows) is faster.
     ///
     /// # Panics
     /// When the codes are of another kind or dimension, or have no such row.
     #[inline]
     #[must_use]
     pub fn score_row(&self, codes: &Codes, row: u32) -> f32 {
-        let raw = self.raw_of(codes, row);
-        let parameters = &codes.parameters()[row as usize];
-        match (&self.operand, self.terms.metric) {
-            (Operand::F16(_), Metric::L2) => score_of_square(raw),
-            _ => self.terms.score_by_product(raw, parameters),
-        }
+        self.rows(codes).score(row)
     }
 
     /// Between what the score of a row lies: [`Scorer::score_exactly`](crate::distance::Scorer::score_exactly) of its
@@ -93,17 +89,19 @@ impl CodeScorer {
     /// When the codes are of another kind or dimension, or have no such row.
     #[must_use]
     pub fn bounds(&self, codes: &Codes, row: u32) -> Bounds {
-        let raw = self.raw_of(codes, row);
-        let mut out = [Bounds { lower: 0.0, upper: 0.0 }];
-        self.bound(&[raw], &codes.parameters()[row as usize..][..1], &mut out);
-        out[0]
+        self.rows(codes).bounds(row)
     }
 
-    fn raw_of(&self, codes: &Codes, row: u32) -> f64 {
-        let mut raw = [0.0];
-        let row = row as usize;
-        self.raw(codes, row..row + 1, &mut raw);
-        raw[0]
+    /// Scores single rows of these codes, in any order.
+    ///
+    /// # Panics
+    /// When the codes are of another kind or dimension.
+    #[must_use]
+    pub fn rows<'a>(&'a self, codes: &'a Codes) -> RowScorer<'a> {
+        let dimension = self.dimension();
+        assert_eq!((codes.kind(), codes.dimension()), (self.kind, dimension), "codes for this query");
+        let (bytes, halves) = (codes.bytes(), codes.halves());
+        RowScorer { scorer: self, dimension, bytes, halves, parameters: codes.parameters() }
     }
 
     /// What the kernel gives for a run of rows.
@@ -138,6 +136,75 @@ impl CodeScorer {
             (Metric::Dot, _) => each(Terms::dot_bounds),
             (Metric::L2, CodeKind::I8) => each(Terms::l2_bounds_by_product),
             (Metric::L2, CodeKind::F16) => each(Terms::l2_bounds_by_squares),
+        }
+    }
+}
+
+/// Scores single rows of codes for one query: what a walk through a graph asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct RowScorer<'a> {
+    scorer: &'a CodeScorer,
+    dimension: usize,
+    bytes: &'a [i8],
+    halves: &'a [u16],
+    parameters: &'a [RowParameters],
+}
+
+impl RowScorer<'_> {
+    /// About the score of a row; see [`CodeScorer::score_row`].
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    #[must_use]
+    pub fn score(&self, row: u32) -> f32 {
+        let raw = self.raw(row);
+        match (&self.scorer.operand, self.scorer.terms.metric) {
+            (Operand::F16(_), Metric::L2) => score_of_square(raw),
+            _ => self.scorer.terms.score_by_product(raw, &self.parameters[row as usize]),
+        }
+    }
+
+    /// Between what the score of a row lies; see [`CodeScorer::bounds`].
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn bounds(&self, row: u32) -> Bounds {
+        let mut out = [Bounds { lower: 0.0, upper: 0.0 }];
+        self.scorer.bound(&[self.raw(row)], &self.parameters[row as usize..][..1], &mut out);
+        out[0]
+    }
+
+    /// Asks memory for a row that will be scored soon, while others are.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn prefetch(&self, row: u32) {
+        match self.scorer.operand {
+            Operand::I8(_) => kernels::prefetch_row(&self.bytes[self.elements(row)]),
+            Operand::F16(_) => kernels::prefetch_row(&self.halves[self.elements(row)]),
+        }
+        kernels::prefetch_row(&self.parameters[row as usize..][..1]);
+    }
+
+    #[inline]
+    fn elements(&self, row: u32) -> Range<usize> {
+        let start = row as usize * self.dimension;
+        start..start + self.dimension
+    }
+
+    #[inline]
+    fn raw(&self, row: u32) -> f64 {
+        let (set, elements) = (self.scorer.set, self.elements(row));
+        match (&self.scorer.operand, self.scorer.terms.metric) {
+            (Operand::I8(query), _) => kernels::dot_i8_row(set, query, &self.bytes[elements]),
+            (Operand::F16(query), Metric::L2) => {
+                let scale = self.parameters[row as usize].scale;
+                kernels::squares_f16_row(set, query, &self.halves[elements], scale)
+            }
+            (Operand::F16(query), _) => kernels::dot_f16_row(set, query, &self.halves[elements]),
         }
     }
 }

@@ -164,6 +164,7 @@ fn check(name: &str, rows: &[f32], query: &[f32], codes: &[Codes]) {
                         what()
                     );
                     assert_eq!(code_scorer.bounds(codes, row), bounds, "{}", what());
+                    code_scorer.rows(codes).prefetch(row);
                     assert!(code_scorer.score_row(codes, row).is_finite(), "{}", what());
                 });
                 let found =

@@ -8,6 +8,7 @@ mod corruption;
 mod crash;
 mod distance;
 mod engine;
+mod field_index;
 mod filter;
 mod fixtures;
 mod fusion;

@@ -2,7 +2,6 @@
 
 use super::I8Query;
 use crate::codes::RowParameters;
-use half::f16;
 
 /// Elements whose products, of at most 128 × 16,256 each, add up within an i32.
 const BLOCK: usize = 512;
@@ -24,25 +23,49 @@ pub fn dot_i8_row(query: &[i16], row: &[i8]) -> i64 {
 
 pub fn dot_f16(query: &[f32], codes: &[u16], out: &mut [f64]) {
     for (row, out) in codes.chunks_exact(query.len()).zip(out) {
-        *out = f64::from(sum(query, row, |q, code| q * code));
+        *out = dot_f16_row(query, row);
     }
+}
+
+pub fn dot_f16_row(query: &[f32], row: &[u16]) -> f64 {
+    sum(query, row, |q, code| q * code)
 }
 
 pub fn squares_f16(query: &[f32], codes: &[u16], parameters: &[RowParameters], out: &mut [f64]) {
     for ((row, out), parameters) in codes.chunks_exact(query.len()).zip(out).zip(parameters) {
-        // A scale is a power of two, so this product is exact.
-        let difference = |q: f32, code: f32| q - parameters.scale * code;
-        *out = f64::from(sum(query, row, |q, code| difference(q, code) * difference(q, code)));
+        *out = squares_f16_row(query, row, parameters.scale);
     }
 }
 
+pub fn squares_f16_row(query: &[f32], row: &[u16], scale: f32) -> f64 {
+    sum(query, row, |q, code| {
+        // A scale is a power of two, so this product is exact.
+        let difference = q - scale * code;
+        difference * difference
+    })
+}
+
 /// Sums in 16 lanes, then the lanes.
-fn sum(query: &[f32], row: &[u16], term: impl Fn(f32, f32) -> f32) -> f32 {
+fn sum(query: &[f32], row: &[u16], term: impl Fn(f32, f32) -> f32) -> f64 {
     let mut lanes = [0.0_f32; LANES];
-    for (query, row) in query.chunks(LANES).zip(row.chunks(LANES)) {
+    let ((queries, query_rest), (rows, row_rest)) = (query.as_chunks::<LANES>(), row.as_chunks::<LANES>());
+    for (query, row) in queries.iter().zip(rows) {
         for ((lane, &q), &code) in lanes.iter_mut().zip(query).zip(row) {
-            *lane += term(q, f16::from_bits(code).to_f32());
+            *lane += term(q, widened(code));
         }
     }
-    lanes.iter().sum()
+    for ((lane, &q), &code) in lanes.iter_mut().zip(query_rest).zip(row_rest) {
+        *lane += term(q, widened(code));
+    }
+    f64::from(lanes.iter().sum::<f32>())
+}
+
+/// A finite binary16 as f32, exact and without a branch: its bits where those of an f32 stand, and the exponent's
+/// offsets evened out by a product. (Infinities and NaN, which are no codes, become numbers.)
+fn widened(code: u16) -> f32 {
+    /// 2^(127 − 15).
+    const OFFSET: f32 = f32::from_bits((127 + 112) << 23);
+    let sign = u32::from(code & 0x8000) << 16;
+    let magnitude = f32::from_bits(u32::from(code & 0x7FFF) << 13) * OFFSET;
+    f32::from_bits(magnitude.to_bits() | sign)
 }
