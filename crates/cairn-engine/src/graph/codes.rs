@@ -93,7 +93,8 @@ impl Probe {
         self.scale = largest / 127.0;
         let inverse = if self.scale > 0.0 { 1.0 / self.scale } else { 0.0 };
         self.codes.clear();
-        self.codes.extend(centred().map(|x| (x * inverse).round_ties_even() as i8));
+        // Rounds as `round` does, which would be a call into the C library for each element.
+        self.codes.extend(centred().map(|x| (x * inverse + 0.5_f32.copysign(x)) as i8));
         self.finish(stride(query.len()));
     }
 

@@ -1,14 +1,19 @@
 //! Kernel: dot products of 8-bit codes, with the best instructions this processor has.
 
+use std::sync::OnceLock;
+
 /// Codes of a row are padded to a multiple of this, a cache line and the widest register.
 pub(crate) const LINE: usize = 64;
 
 /// How many rows ahead codes are asked for from memory while others are scored.
-const AHEAD: usize = 4;
+const AHEAD: usize = 6;
 
-/// Which instructions the kernel uses. Chosen once, by [`Kernel::best`].
+/// One way to compute dot products of codes. Only ways that this processor has are ever made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kernel {
+pub struct Kernel(Instructions);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Instructions {
     /// AVX-512 VNNI: 64 products an instruction.
     #[cfg(target_arch = "x86_64")]
     Vnni,
@@ -20,31 +25,41 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    /// The best one of this processor.
-    pub fn best() -> Self {
+    /// All that this processor has, the best first.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
-                return Self::Vnni;
+                all.push(Self(Instructions::Vnni));
             }
             if is_x86_feature_detected!("avx2") {
-                return Self::Avx2;
+                all.push(Self(Instructions::Avx2));
             }
         }
-        Self::Portable
+        all.push(Self(Instructions::Portable));
+        all
     }
 
-    /// The dot product of two rows of one length, a multiple of [`LINE`]. It fits an i32 up to 65,536 elements.
+    /// The best one of this processor.
+    pub(crate) fn best() -> Self {
+        static BEST: OnceLock<Kernel> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available()[0])
+    }
+
+    /// Σ codes × query over two rows of one length, a multiple of 64 and at most 65,536, so that it fits an i32.
     #[inline]
+    #[must_use]
     pub fn dot(self, codes: &[u8], query: &[i8]) -> i32 {
-        match self {
-            // SAFETY: `best` found the instructions on this processor; nothing else makes these variants.
+        match self.0 {
+            // SAFETY: only `available` makes this, where it found the instructions on this processor.
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => unsafe { dot_vnni(codes, query) },
+            Instructions::Vnni => unsafe { dot_vnni(codes, query) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { dot_avx2(codes, query) },
-            Self::Portable => dot_portable(codes, query),
+            Instructions::Avx2 => unsafe { dot_avx2(codes, query) },
+            Instructions::Portable => dot_portable(codes, query),
         }
     }
 
@@ -53,15 +68,15 @@ impl Kernel {
     /// # Panics
     /// When a row is not in the table: the caller has checked them.
     #[inline]
-    pub fn dots(self, table: &[u8], rows: &[u32], query: &[i8], out: &mut Vec<i32>) {
-        match self {
-            // SAFETY: `best` found the instructions on this processor; nothing else makes these variants.
+    pub(crate) fn dots(self, table: &[u8], rows: &[u32], query: &[i8], out: &mut Vec<i32>) {
+        match self.0 {
+            // SAFETY: only `available` makes this, where it found the instructions on this processor.
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => unsafe { dots_vnni(table, rows, query, out) },
+            Instructions::Vnni => unsafe { dots_vnni(table, rows, query, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { dots_avx2(table, rows, query, out) },
-            Self::Portable => dots_with(table, rows, query, out, dot_portable),
+            Instructions::Avx2 => unsafe { dots_avx2(table, rows, query, out) },
+            Instructions::Portable => dots_with(table, rows, query, out, dot_portable),
         }
     }
 }
@@ -70,10 +85,14 @@ impl Kernel {
 #[inline]
 pub(crate) fn prefetch<T>(slice: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for at in (0..size_of_val(slice)).step_by(LINE) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the address is inside the slice, and a prefetch is a hint that touches no memory.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().cast::<i8>().add(at)) };
+        let (start, mut at) = (slice.as_ptr().cast::<i8>(), 0);
+        while at < size_of_val(slice) {
+            // SAFETY: the address is inside the slice, and a prefetch is a hint that touches no memory.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.add(at)) };
+            at += LINE;
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = slice;

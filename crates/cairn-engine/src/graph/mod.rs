@@ -21,6 +21,7 @@ mod walk;
 pub use build::BuildWork;
 pub use columns::Columns;
 pub use file::GraphHeader;
+pub use kernel::Kernel;
 pub use scratch::GraphScratch;
 pub use search::{EF_DEFAULT, Found, RowScore, Wanted};
 pub use settings::GraphSettings;
@@ -140,7 +141,7 @@ impl fmt::Debug for Graph {
 
 /// How many rows walks begin from: many enough that clusters far from each other are met, few enough to cost little.
 fn entry_count(rows: u32) -> u32 {
-    f64::from(rows).sqrt().div_euclid(4.0).clamp(1.0, 512.0).min(f64::from(rows)) as u32
+    (f64::from(rows).sqrt() / 8.0).clamp(1.0, 256.0).min(f64::from(rows)) as u32
 }
 
 /// Writes mean, entry points, factors and codes, and gives the squares of what the codes stand for.

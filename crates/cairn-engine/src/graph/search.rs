@@ -37,6 +37,16 @@ impl Wanted {
     pub fn best(k: usize) -> Self {
         Self { k, ef: EF_DEFAULT.max(k), visits_max: usize::MAX }
     }
+
+    /// What gives about the same recall when only this share of the rows is accepted, 0 to 1: a narrower walk, as it goes
+    /// on until it has found `ef` accepted rows, and so sees more of the graph the fewer there are. (The square root is
+    /// what was measured. Where what is accepted lies together, far from the query, ask for more.)
+    #[must_use]
+    pub fn narrowed(self, share: f64) -> Self {
+        let narrow = (self.ef as f64 * share.clamp(0.0, 1.0).sqrt()).ceil() as usize;
+        let least = self.k.saturating_add(self.k / 2).min(self.ef);
+        Self { ef: narrow.max(least), ..self }
+    }
 }
 
 /// What a search found.
@@ -80,6 +90,16 @@ impl Graph {
         scratch: &'s mut GraphScratch,
     ) -> Result<Found<'s>> {
         self.find(columns, scorer, wanted, Some(accept), scratch)
+    }
+
+    /// About how many rows a walk scores when it accepts this share of the rows, 0 to 1. Where that is not far below the
+    /// number of accepted rows, scoring those is faster, and exact.
+    #[must_use]
+    pub fn visits_expected(&self, wanted: Wanted, share: f64) -> usize {
+        let header = self.header();
+        let visits =
+            wanted.ef as f64 * f64::from(header.settings.degree) / 2.0 / share.max(f64::MIN_POSITIVE);
+        (visits + f64::from(header.entries)).min(f64::from(header.rows)) as usize
     }
 
     fn find<'s>(
@@ -142,7 +162,7 @@ impl Graph {
 fn score_best(columns: Columns<'_>, scorer: &Scorer, k: usize, keys: &[u64], hits: &mut Vec<RowScore>) {
     /// By codes, a row's place among the best is off by a few.
     const MORE: usize = 10;
-    let count = k.saturating_mul(2).saturating_add(MORE).min(keys.len());
+    let count = k.saturating_add(k.max(MORE)).min(keys.len());
     let keys = &keys[..count];
     hits.clear();
     keys.iter().take(2).for_each(|key| prefetch(columns.vector(key::row(*key))));

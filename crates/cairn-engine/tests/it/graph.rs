@@ -4,7 +4,7 @@ use crate::support::file;
 use cairn_disk::{Access, Bytes, SimDisk, Storage};
 use cairn_engine::distance::{Scorer, inverse_norm};
 use cairn_engine::graph::{
-    BuildWork, Columns, Graph, GraphOf, GraphScratch, GraphSettings, RowScore, Wanted,
+    BuildWork, Columns, Graph, GraphOf, GraphScratch, GraphSettings, Kernel, RowScore, Wanted,
 };
 use cairn_engine::{ErrorKind, Metric};
 use std::path::Path;
@@ -100,12 +100,12 @@ fn measured<'q>(
     graph: &Graph,
     queries: impl Iterator<Item = &'q [f32]>,
     accept: Option<&dyn Fn(u32) -> bool>,
+    wanted: Wanted,
 ) -> f64 {
     let mut scratch = GraphScratch::new();
     let (mut right, mut all) = (0, 0);
     for query in queries {
         let scorer = Scorer::new(graph.header().metric, query);
-        let wanted = Wanted::best(K);
         let (columns, everything) = (rows.columns(), |_: u32| true);
         let found = match accept {
             None => graph.search(columns, &scorer, wanted, &mut scratch),
@@ -126,15 +126,17 @@ fn the_sample_is_found_at_the_default_settings_by_every_metric() {
     for metric in METRICS {
         let graph = rows.build(metric);
         let queries = || queries.iter().map(Vec::as_slice);
-        let recall = measured(&rows, &graph, queries(), None);
+        let recall = measured(&rows, &graph, queries(), None, Wanted::best(K));
         assert!(recall >= 0.99, "{metric:?}: {recall}");
         let alive = |row: u32| row % 10 > 2;
-        let recall = measured(&rows, &graph, queries(), Some(&alive));
+        let recall = measured(&rows, &graph, queries(), Some(&alive), Wanted::best(K));
         assert!(recall >= 0.99, "{metric:?}, 30 % dead: {recall}");
         for every in [2, 20] {
             let matching = |row: u32| row % every == 1;
-            let recall = measured(&rows, &graph, queries(), Some(&matching));
-            assert!(recall >= 0.99, "{metric:?}, one of {every}: {recall}");
+            for wanted in [Wanted::best(K), Wanted::best(K).narrowed(1.0 / f64::from(every))] {
+                let recall = measured(&rows, &graph, queries(), Some(&matching), wanted);
+                assert!(recall >= 0.99, "{metric:?}, one of {every}, {wanted:?}: {recall}");
+            }
         }
     }
 }
@@ -145,7 +147,7 @@ fn clusters_of_any_length_are_found_by_every_metric() {
     let queries = clustered(4_200, 24, 7).vectors.split_off(4_000 * 24);
     for metric in METRICS {
         let graph = rows.build(metric);
-        let recall = measured(&rows, &graph, queries.chunks_exact(24), None);
+        let recall = measured(&rows, &graph, queries.chunks_exact(24), None, Wanted::best(K));
         assert!(recall >= 0.99, "{metric:?}: {recall}");
     }
 }
@@ -259,6 +261,58 @@ fn a_build_can_be_cancelled_and_says_how_far_it_is() {
     assert!(linked.load(Ordering::Relaxed) < 5_000);
     assert!(build(u32::MAX).is_some());
     assert_eq!(linked.load(Ordering::Relaxed), 5_000);
+}
+
+#[test]
+fn what_few_accepted_rows_cost_is_known_before() {
+    let rows = clustered(3_000, 8, 5);
+    let graph = rows.build(Metric::L2);
+    let wanted = Wanted::best(K);
+    assert_eq!(wanted.narrowed(1.0), wanted);
+    assert!(wanted.narrowed(0.25).ef == wanted.ef / 2 && wanted.narrowed(0.0).ef >= K);
+    assert_eq!(graph.visits_expected(wanted, 0.0), 3_000);
+    assert!(graph.visits_expected(wanted, 0.5) > graph.visits_expected(wanted, 1.0));
+}
+
+#[test]
+fn rows_far_from_the_origin_are_told_apart() {
+    let mut rows = clustered(2_000, 12, 8);
+    rows.vectors.iter_mut().for_each(|x| *x += 500.0);
+    let rows = Rows::new(rows.vectors, 12);
+    let graph = rows.build(Metric::L2);
+    let recall = measured(&rows, &graph, rows.vectors.chunks_exact(12).step_by(20), None, Wanted::best(K));
+    assert!(recall >= 0.99, "{recall}");
+}
+
+#[test]
+fn the_largest_and_the_smallest_floats_are_no_reason_to_fail() {
+    for factor in [f32::MAX, 1e38, 1e-38, f32::MIN_POSITIVE / 1e6] {
+        let mut rows = clustered(300, 7, 4);
+        let most = rows.vectors.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        rows.vectors.iter_mut().for_each(|x| *x = *x / most * factor);
+        let rows = Rows::new(rows.vectors, 7);
+        for metric in METRICS {
+            let graph = rows.build(metric);
+            check_damaged(&rows, &graph, &[rows.vectors[..7].to_vec(), vec![1.0; 7], vec![f32::MAX; 7]]);
+        }
+    }
+}
+
+#[test]
+fn every_kernel_of_this_processor_gives_the_same_dot_products() {
+    let kernels = Kernel::available();
+    for length in [64, 128, 384, 65_536] {
+        let codes: Vec<u8> = (0..length as u32).map(|n| (n.wrapping_mul(0x9E37_79B1) >> 23) as u8).collect();
+        let query: Vec<i8> = codes.iter().rev().map(|code| (*code ^ 0x80) as i8).collect();
+        let cases =
+            [(codes, query), (vec![255; length], vec![127; length]), (vec![255; length], vec![-128; length])];
+        for (codes, query) in cases {
+            let expected: i64 = codes.iter().zip(&query).map(|(c, q)| i64::from(*c) * i64::from(*q)).sum();
+            for kernel in &kernels {
+                assert_eq!(i64::from(kernel.dot(&codes, &query)), expected, "{kernel:?}, {length}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -473,6 +527,6 @@ fn a_graph_of_version_1_opens() {
     let header = graph.header();
     assert_eq!((header.collection, header.segment, header.rows), (3, 77, 50));
     assert_eq!((header.settings.degree, header.settings.build_list), (8, 20));
-    let recall = measured(&rows, &graph, rows.vectors.chunks_exact(6), None);
+    let recall = measured(&rows, &graph, rows.vectors.chunks_exact(6), None, Wanted::best(K));
     assert!(recall >= 0.99, "{recall}");
 }
