@@ -8,9 +8,9 @@
 
 mod events;
 mod files;
+mod filters;
 mod graph;
 mod graph_set;
-mod filters;
 mod load;
 mod log;
 mod machine;

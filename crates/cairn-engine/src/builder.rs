@@ -90,7 +90,7 @@ impl StateBuilder {
         self.name(id)?;
         metadata.validate()?;
         let item = self.state.intern_item(id);
-        self.state.counts.metadata += u64::from(self.state.metadata.set(item, metadata));
+        self.state.set_metadata(item, metadata);
         Ok(())
     }
 

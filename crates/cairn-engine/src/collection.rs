@@ -3,6 +3,8 @@
 use crate::dedup::{Dedup, Entry, Key, Remembered};
 use crate::error::{Error, Result};
 use crate::event::{EventOp, RingEvent};
+use crate::indexed_fields::IndexedFields;
+use crate::metadata::Metadata;
 use crate::metadata_pages::MetadataTable;
 use crate::mutation::Change;
 use crate::names::{Contexts, Items, Names};
@@ -13,6 +15,7 @@ use crate::settings::Settings;
 use crate::spec::CollectionSpec;
 use crate::vectors::Vectors;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How much there is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,7 @@ pub(crate) struct Collection {
     pub contexts: Names<Contexts>,
     pub places: Places,
     pub metadata: MetadataTable,
+    pub fields: IndexedFields,
     pub rings: Rings,
     pub neighbours: Neighbours,
     pub dedup: Dedup,
@@ -66,6 +70,7 @@ impl Collection {
             contexts: Names::default(),
             places: Places::default(),
             metadata: MetadataTable::default(),
+            fields: IndexedFields::default(),
             rings: Rings::default(),
             neighbours: Neighbours::default(),
             dedup: Dedup::default(),
@@ -81,7 +86,7 @@ impl Collection {
             Change::VectorSet { id, vector } => self.set_vector(&id, &vector),
             Change::MetadataSet { id, metadata } => {
                 let item = self.items.find(&id).ok_or(Error::Decode("metadata of an unknown item"))?;
-                self.counts.metadata += u64::from(self.metadata.set(item, metadata));
+                self.set_metadata(item, metadata);
                 Ok(())
             }
             Change::Event { context, id, op, score, time_s } => {
@@ -119,6 +124,10 @@ impl Collection {
     /// Takes a spec over: what is stored stays, and moves when the background gets to it.
     pub fn configure(&mut self, spec: CollectionSpec) {
         self.spec = spec;
+        match self.counts.metadata {
+            0 => self.fields.declare_empty(&self.spec.fields),
+            _ => self.fields.declare(&self.spec.fields),
+        }
         for mapping in self.vectors.segments.iter().filter_map(|segment| segment.mapping()) {
             // Advice that is not taken changes nothing but the speed.
             let _ = mapping.advise(self.spec.advise.advice());
@@ -131,8 +140,19 @@ impl Collection {
         let item = item.ok_or(Error::Decode("a delete of a vector that is not there"))?;
         self.vectors.delete(&mut self.places, item);
         self.counts.vectors -= 1;
-        self.counts.metadata -= u64::from(self.metadata.remove(item));
+        if let Some(old) = self.metadata.remove(item) {
+            self.fields.set(item, Some(&old), None);
+            self.counts.metadata -= 1;
+        }
         Ok(())
+    }
+
+    /// Replaces an item's metadata.
+    pub fn set_metadata(&mut self, item: u32, metadata: Metadata) {
+        let new = Arc::new(metadata);
+        let old = self.metadata.set(item, Arc::clone(&new));
+        self.fields.set(item, old.as_deref(), Some(&new));
+        self.counts.metadata += u64::from(old.is_none());
     }
 
     /// Sets an item's vector; the first fixes the dimension.

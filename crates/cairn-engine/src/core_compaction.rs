@@ -5,10 +5,13 @@ use crate::compaction::{self, CompactionPolicy, MOVE_AT_ONCE, MergeJob, Merged, 
 use crate::core::Core;
 use crate::derived::{self, DeriveJob};
 use crate::error::Result;
+use crate::field_index::FieldIndexes;
+use crate::indexed_fields::FieldsJob;
 use crate::layout::{TimelineDir, segment_name};
 use crate::spec::{CollectionSpec, StorageMode};
 use crate::vector_segment::VectorSegment;
 use cairn_disk::Storage;
+use cairn_log::TimelineId;
 use std::sync::Arc;
 
 impl Core {
@@ -126,6 +129,7 @@ impl Core {
             Some(ColumnsJob {
                 storage: Arc::clone(&self.storage),
                 dir: self.dir.clone(),
+                timeline: self.live.timeline.id,
                 collection: number,
                 spec: state.spec.clone(),
                 segment: Arc::clone(misplaced),
@@ -134,10 +138,41 @@ impl Core {
     }
 
     /// Puts a segment with moved columns in place.
-    pub(crate) fn end_columns(&mut self, collection: u32, segment: Arc<VectorSegment>) {
-        if let Some(slot) = self.live.state.read().get(collection) {
+    pub(crate) fn end_columns(&mut self, job: &ColumnsJob, segment: Arc<VectorSegment>) {
+        if job.timeline == self.live.timeline.id
+            && let Some(slot) = self.live.state.read().get(job.collection)
+        {
             slot.collection.write().vectors.swap_columns(segment);
         }
+    }
+
+    /// Indexes on metadata fields that are due in some collection, if any: to be built beside the sequencer.
+    pub(crate) fn begin_fields(&self) -> Option<(u32, FieldsJob)> {
+        let state = self.live.state.read();
+        state.iter().find_map(|(number, slot)| {
+            let mut state = slot.collection.write();
+            let Collection { fields, metadata, .. } = &mut *state;
+            Some((number, fields.begin(metadata, self.live.timeline.id)?))
+        })
+    }
+
+    /// Takes over indexes on metadata fields.
+    pub(crate) fn end_fields(&self, collection: u32, job: &FieldsJob, built: FieldIndexes) {
+        if job.timeline == self.live.timeline.id
+            && let Some(slot) = self.live.state.read().get(collection)
+        {
+            let mut state = slot.collection.write();
+            let Collection { fields, metadata, .. } = &mut *state;
+            fields.end(job, built, metadata);
+        }
+    }
+
+    /// Builds the indexes on metadata fields that are due, in this thread. Whether there were any.
+    pub fn index_fields(&mut self) -> bool {
+        let Some((collection, job)) = self.begin_fields() else { return false };
+        let built = job.run();
+        self.end_fields(collection, &job, built);
+        true
     }
 
     /// Whether what is in memory is laid out otherwise than the newest checkpoint, though the content is the same.
@@ -150,7 +185,8 @@ impl Core {
 pub(crate) struct ColumnsJob {
     storage: Arc<dyn Storage>,
     dir: TimelineDir,
-    pub collection: u32,
+    timeline: TimelineId,
+    collection: u32,
     spec: CollectionSpec,
     segment: Arc<VectorSegment>,
 }

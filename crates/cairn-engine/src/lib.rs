@@ -31,6 +31,7 @@ pub mod fusion;
 pub mod graph;
 mod history;
 mod image;
+mod indexed_fields;
 mod kept;
 mod layout;
 mod live;

@@ -60,7 +60,7 @@ pub(crate) fn load_at(
     let mut building = Building { collections: BTreeMap::new(), stored: Stored::default() };
     for entry in &manifest.collections {
         let mut collection = Collection::new(entry.settings.clone());
-        collection.configure(entry.spec.clone());
+        collection.spec = entry.spec.clone();
         if building.collections.insert(entry.number, collection).is_some() {
             return Err(Error::Decode("manifest: a collection stands twice").in_file(&path));
         }
@@ -308,6 +308,8 @@ fn rebuild(c: &mut Collection, head: &crate::manifest::Head) -> Result<()> {
     c.dedup.rebuild(head.ends(), head.contexts, head.items)?;
     c.vectors.rebuild(&c.places, head.items)?;
     c.counts = head.counts;
+    // Declared fields are indexed when the background comes to it.
+    c.fields.declare(&c.spec.fields);
     let events: u64 = c.rings.0.iter().map(|(_, ring)| ring.0.len() as u64).sum();
     let listed: u64 = c.neighbours.view.owners().map(|owner| c.neighbours.view.len(owner) as u64).sum();
     let counted = head.counts.vectors == c.places.count()

@@ -104,7 +104,7 @@ impl Maintenance {
                 return Ok(true);
             }
         }
-        Ok(self.move_columns_once()? || self.derive_once(None)?)
+        Ok(self.index_fields_once()? || self.move_columns_once()? || self.derive_once(None)?)
     }
 
     /// Compacts a collection once. Whether there was anything to do.
@@ -142,12 +142,21 @@ impl Maintenance {
         Ok(done)
     }
 
+    /// Builds the indexes on metadata fields that are due in one collection. Whether there were any.
+    pub fn index_fields_once(&self) -> Result<bool> {
+        let _alone = self.working.lock();
+        let Some((collection, job)) = self.with_core(|core| core.begin_fields())? else { return Ok(false) };
+        let built = job.run();
+        self.with_core(move |core| core.end_fields(collection, &job, built))?;
+        Ok(true)
+    }
+
     /// Moves one segment's columns to where they should be. Whether there was any.
     fn move_columns_once(&self) -> Result<bool> {
         let _alone = self.working.lock();
         let Some(job) = self.with_core(|core| core.begin_columns())? else { return Ok(false) };
         let segment = job.run()?;
-        self.with_core(move |core| core.end_columns(job.collection, segment))?;
+        self.with_core(move |core| core.end_columns(&job, segment))?;
         Ok(true)
     }
 }

@@ -63,19 +63,15 @@ impl MetadataTable {
         self.0.get(item / PER_PAGE)?.0[(item % PER_PAGE) as usize].as_ref()
     }
 
-    /// Replaces the metadata; true when there were none.
-    pub fn set(&mut self, item: u32, metadata: Metadata) -> bool {
-        let slot = &mut self.0.get_mut(item / PER_PAGE).0[(item % PER_PAGE) as usize];
-        slot.replace(Arc::new(metadata)).is_none()
+    /// Replaces the metadata; what there was.
+    pub fn set(&mut self, item: u32, metadata: Arc<Metadata>) -> Option<Arc<Metadata>> {
+        self.0.get_mut(item / PER_PAGE).0[(item % PER_PAGE) as usize].replace(metadata)
     }
 
-    /// Takes the metadata away; true when there were some.
-    pub fn remove(&mut self, item: u32) -> bool {
-        if self.get(item).is_none() {
-            return false;
-        }
-        self.0.get_mut(item / PER_PAGE).0[(item % PER_PAGE) as usize] = None;
-        true
+    /// Takes the metadata away; what there was.
+    pub fn remove(&mut self, item: u32) -> Option<Arc<Metadata>> {
+        self.get(item)?;
+        self.0.get_mut(item / PER_PAGE).0[(item % PER_PAGE) as usize].take()
     }
 
     /// Items with metadata, ascending.

@@ -13,6 +13,7 @@ use crate::near::{self, Question};
 use crate::top_k::{Scored, TopK};
 use parking_lot::RwLock;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// Which side a search for similar items uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,23 +241,34 @@ impl Searcher<'_> {
         near::near(self.collection, &question)
     }
 
-    /// Which items match, as bits by item number; an item without metadata is matched as one with none of the keys. One
-    /// page of metadata at a time is held, outside the lock.
+    /// Which items match, as bits by item number; an item without metadata is matched as one with none of the keys. Fields
+    /// with an index are looked up in it; what is left to be checked is, one page of metadata at a time, outside the lock.
     fn matching(&self, filter: &Filter) -> Vec<u64> {
-        let items = self.collection.read().items.count();
-        let without = filter.matches(&Metadata::default());
+        let (items, indexed) = {
+            let state = self.collection.read();
+            let items = state.items.count();
+            (items, state.fields.matching(filter, items))
+        };
         let mut bits = vec![0u64; items.div_ceil(64) as usize];
-        for first in (0..items).step_by(MetadataPage::ROWS as usize) {
-            let page = self.collection.read().metadata.page_of(first);
-            if page.is_none() && !without {
-                continue;
+        let candidates: Box<dyn Iterator<Item = u32>> = match &indexed {
+            Some(found) if found.is_exact => {
+                found.items.iter().for_each(|item| bits[(item / 64) as usize] |= 1 << (item % 64));
+                return bits;
             }
-            for row in 0..MetadataPage::ROWS.min(items - first) {
-                let metadata = page.as_ref().and_then(|page| page.row(row));
-                if metadata.map_or(without, |metadata| filter.matches(metadata)) {
-                    let item = first + row;
-                    bits[(item / 64) as usize] |= 1 << (item % 64);
-                }
+            Some(found) => Box::new(found.items.iter()),
+            None => Box::new(0..items),
+        };
+        let without = filter.matches(&Metadata::default());
+        let mut page: Option<(u32, Option<Arc<MetadataPage>>)> = None;
+        for item in candidates {
+            let number = item / MetadataPage::ROWS;
+            if page.as_ref().is_none_or(|(held, _)| *held != number) {
+                page = Some((number, self.collection.read().metadata.page_of(item)));
+            }
+            let held = page.as_ref().and_then(|(_, page)| page.as_ref());
+            let metadata = held.and_then(|page| page.row(item % MetadataPage::ROWS));
+            if metadata.map_or(without, |metadata| filter.matches(metadata)) {
+                bits[(item / 64) as usize] |= 1 << (item % 64);
             }
         }
         bits

@@ -36,6 +36,8 @@ pub struct StorageStats {
     pub codes: u64,
     /// Segments that lack something that their collection wants: it is being computed.
     pub pending: u64,
+    /// Metadata fields that have an index, declared or learned.
+    pub fields: Vec<String>,
     /// Rows in sealed segments that live, and that are dead.
     pub living_rows: u64,
     /// Rows that were replaced, deleted or moved: compaction takes their space back.
@@ -92,11 +94,12 @@ impl Engine {
         Ok(report)
     }
 
-    /// Waits until no segment lacks anything: every graph and code is computed.
+    /// Waits until nothing is lacking: every graph and code is computed, every index on a metadata field that is due built.
     pub fn wait_indexed(&self, collection: Option<&str>) -> Result<()> {
         for name in self.names(collection)? {
             while self.inner.maintenance.derive_once(Some(&name))? {}
         }
+        while self.inner.maintenance.index_fields_once()? {}
         Ok(())
     }
 
@@ -123,9 +126,9 @@ impl Engine {
 }
 
 fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
-    let (spec, vectors) = {
+    let (spec, vectors, fields) = {
         let state = slot.collection.read();
-        (state.spec.clone(), state.vectors.clone())
+        (state.spec.clone(), state.vectors.clone(), state.fields.fields())
     };
     let mut stats = StorageStats {
         collection: slot.name.clone(),
@@ -133,6 +136,7 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         graphs: 0,
         codes: 0,
         pending: 0,
+        fields,
         living_rows: 0,
         dead_rows: 0,
         file_bytes: 0,
