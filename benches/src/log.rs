@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::load::percentile;
 use cairn_disk::{RealDisk, Storage};
-use cairn_log::{DatabaseId, Entry, Log, LogConfig, TimelineId};
+use cairn_log::{DatabaseId, Entry, Log, LogConfig, SnapshotManager, TimelineId};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -32,6 +32,10 @@ const SYNCED_RUNS: usize = 7;
 const LOOKUPS: u64 = 20_000;
 const PASSES: usize = 3;
 
+/// Sealed segments of 64 MiB in the logs that snapshots are taken of, and how many snapshots.
+const SEALED: [usize; 2] = [4, 16];
+const SNAPSHOTS: usize = 7;
+
 /// Measures a log on the real disk.
 pub fn run() -> Result<()> {
     let dir = tempfile::tempdir()?;
@@ -40,7 +44,10 @@ pub fn run() -> Result<()> {
     appends(dir.path())?;
     let log = filled(&dir.path().join("read"))?;
     reads(&log)?;
-    lookups(&log)
+    lookups(&log)?;
+    drop(log);
+    std::fs::remove_dir_all(dir.path().join("read"))?;
+    snapshots(dir.path())
 }
 
 fn open(dir: &Path) -> Result<Log> {
@@ -207,4 +214,37 @@ fn lookup_pass(log: &Log) -> Result<(f64, f64)> {
     times.sort_unstable();
     let us = |share| percentile(&times, share).as_secs_f64() * 1e6;
     Ok((us(0.5), us(0.99)))
+}
+
+/// Snapshots by hard links, of logs with as much in their open segments: what they take must not follow the sealed bytes.
+fn snapshots(dir: &Path) -> Result<()> {
+    let mut shown = Vec::new();
+    for sealed in SEALED {
+        let dir = dir.join("snapshots-of");
+        let log = open(&dir)?;
+        let mut next = 0;
+        while log.segments().len() <= sealed {
+            let batch: Vec<_> = (next..next + 64).map(entry).collect();
+            next = log.append(&batch)?.end;
+        }
+        log.sync()?;
+        let manager = SnapshotManager::new(&dir)?;
+        let mut took = Vec::new();
+        for _ in 0..SNAPSHOTS {
+            let started = Instant::now();
+            manager.create_snapshot(&log)?;
+            took.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        let gigabytes = (next * RECORD_BYTES as u64) as f64 / 1e9;
+        shown.push(format!(
+            "{gigabytes:.2} GB in {sealed} sealed segments: median {:.1} ms, {:.1}–{:.1}",
+            median(&mut took),
+            took[0],
+            took[SNAPSHOTS - 1]
+        ));
+        drop(log);
+        std::fs::remove_dir_all(&dir)?;
+    }
+    println!("| log: a snapshot by hard links, {SNAPSHOTS} of each | {} |", shown.join("; "));
+    Ok(())
 }

@@ -5,7 +5,7 @@ use crate::{Error, Log, Result};
 use parking_lot::Mutex;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,18 @@ const PATIENCE_MAX: Duration = Duration::from_millis(1);
 /// cores the answer comes meanwhile, and nobody has to be woken, which would cost more than the sync; with few it is some
 /// microseconds.
 const LOOKS: u32 = 16;
+/// Letting others run takes so long only where other programs want the processors too: each may keep one for milliseconds.
+const CROWDED: Duration = Duration::from_millis(1);
+/// So many times nobody lets others run, then: whoever sleeps instead is run first once it is woken.
+const CROWDED_FOR: u32 = 512;
 
 /// The threads that wait to append durably.
 #[derive(Debug, Default)]
-pub(crate) struct Group(Mutex<Queue>);
+pub(crate) struct Group {
+    queue: Mutex<Queue>,
+    /// How many times more nobody lets others run.
+    crowded: AtomicU32,
+}
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -66,12 +74,12 @@ impl Log {
     /// each is tried on its own, so that none fails for another's sake.
     pub fn append_durably(&self, batch: &[Entry<'_>]) -> Result<Range<u64>> {
         self.check_batch(batch)?;
-        let mut queue = self.group.0.lock();
+        let mut queue = self.group.queue.lock();
         if queue.led {
             let member = Member::of(batch);
             queue.members.push(Arc::clone(&member));
             drop(queue);
-            if member.wait() == ANSWERED {
+            if member.wait(&self.group) == ANSWERED {
                 let answer = member.answer.lock().take();
                 return answer.expect("an answer is there before it is called");
             }
@@ -136,24 +144,42 @@ impl Group {
     /// for as long as their sync took. Whoever was alone goes on at once.
     fn gather(&self) {
         let (wanted, patience) = {
-            let queue = self.0.lock();
+            let queue = self.queue.lock();
             (queue.last.saturating_sub(1), queue.took.min(PATIENCE_MAX))
         };
         let started = Instant::now();
-        while self.0.lock().members.len() < wanted && started.elapsed() < patience {
-            std::thread::yield_now();
+        while self.queue.lock().members.len() < wanted && started.elapsed() < patience {
+            if !self.let_others_run() {
+                return;
+            }
         }
+    }
+
+    /// Lets other threads run for a moment; `false`: not now, it may take long.
+    fn let_others_run(&self) -> bool {
+        let crowded = self.crowded.load(Ordering::Relaxed);
+        if crowded > 0 {
+            // About as often: of several that count at once one may be lost.
+            self.crowded.store(crowded - 1, Ordering::Relaxed);
+            return false;
+        }
+        let started = Instant::now();
+        std::thread::yield_now();
+        if started.elapsed() > CROWDED {
+            self.crowded.store(CROWDED_FOR, Ordering::Relaxed);
+        }
+        true
     }
 
     /// Takes note of how many appended together, and how long it took.
     fn note(&self, last: usize, took: Duration) {
-        let mut queue = self.0.lock();
+        let mut queue = self.queue.lock();
         (queue.last, queue.took) = (last, took);
     }
 
     /// Those whom the next write takes on.
     fn take(&self) -> Vec<Arc<Member>> {
-        let mut queue = self.0.lock();
+        let mut queue = self.queue.lock();
         let mut bytes = 0;
         let mut fits = |member: &Arc<Member>| {
             bytes += member.bytes;
@@ -165,7 +191,7 @@ impl Group {
 
     /// Has the first that waits lead from now on; with nobody, whoever comes next does.
     fn pass_on(&self) {
-        let mut queue = self.0.lock();
+        let mut queue = self.queue.lock();
         if queue.members.is_empty() {
             queue.led = false;
         } else {
@@ -183,10 +209,11 @@ impl Member {
     }
 
     /// Waits until called; the call.
-    fn wait(&self) -> u8 {
+    fn wait(&self, group: &Group) -> u8 {
         for _ in 0..LOOKS {
             match self.call.load(Ordering::Acquire) {
-                AWAKE => std::thread::yield_now(),
+                AWAKE if group.let_others_run() => {}
+                AWAKE => break,
                 call => return call,
             }
         }
