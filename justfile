@@ -34,14 +34,30 @@ bench *args:
     cargo build --release
     cargo run --release -p cairn-bench -- {{args}}
 
-# Fuzzes the decoders of a log's files, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
+# The graph beside hnswlib, faiss and usearch on the full Debian set, which DIR holds. Needs Python 3.11 or newer with pip.
+peers dir *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release -p cairn-bench
+    python3 -m venv target/peers
+    target/peers/bin/pip install -q -r benches/peers/requirements.txt
+    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE \
+        target/peers/bin/python benches/peers/peers.py "{{dir}}" target/release/cairn-bench {{args}}
+
+# The same on a million vectors of 128 elements in clusters, which are made first.
+peers-million *args:
+    cargo build --release -p cairn-bench
+    test -f target/peers-million/metric || target/release/cairn-bench graph-set target/peers-million 1000000
+    just peers target/peers-million {{args}}
+
+# Fuzzes the decoders of a log's files and of graphs, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
 fuzz seconds="30":
     #!/usr/bin/env bash
     set -euo pipefail
     cd fuzz
-    for target in record index time_index segment_open; do
+    for target in record index time_index segment_open graph_open; do
         cargo run -q --example seeds -- "corpus/$target" "$target"
-        cargo +stable fuzz run -s none "$target" -- -max_total_time={{seconds}} -max_len=4096
+        cargo +stable fuzz run -s none "$target" -- -max_total_time={{seconds}} -max_len=16384
     done
 
 # Licences, banned crates and sources of all dependencies. Needs cargo-deny.

@@ -1,6 +1,6 @@
-//! `seeds`: inputs to begin with, made from a whole log.
+//! `seeds`: inputs to begin with, made from a whole log and a whole graph.
 
-use crate::log;
+use crate::{graph_open, log};
 use cairn_log::Entry;
 use cairn_log::record::{Stamp, encode};
 
@@ -11,6 +11,7 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         "index" => Some(indexes("index")),
         "time_index" => Some(indexes("timeindex")),
         "segment_open" => Some(changes()),
+        "graph_open" => Some(graphs()),
         _ => None,
     }
 }
@@ -62,6 +63,24 @@ fn changes() -> Vec<Vec<u8>> {
     seeds.push(change(4, 250, &encoded(log::RECORDS)));
     for offset in [0, 30, 60] {
         seeds.push(change(5, 0, &[number(offset), encoded(offset)].concat()));
+    }
+    seeds
+}
+
+fn graphs() -> Vec<Vec<u8>> {
+    let file = graph_open::whole();
+    let mut seeds: Vec<Vec<u8>> = Vec::new();
+    for mode in 0..8u8 {
+        let mut seed = vec![mode];
+        if mode & 1 == 1 {
+            seed.extend_from_slice(file);
+        }
+        seeds.push(seed);
+    }
+    // Each field of the header, and something in each section.
+    for at in (8u16..144).step_by(4).chain((256..file.len() as u16).step_by(331)) {
+        let at = at.to_le_bytes();
+        seeds.extend([0, 1, 255].map(|value| [6, at[0], at[1], value].to_vec()));
     }
     seeds
 }
