@@ -1,12 +1,13 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|recovery` runs one part.
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|recovery|imports` runs one part.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod events;
 mod files;
+mod imports;
 mod load;
 mod log;
 mod machine;
@@ -43,6 +44,9 @@ async fn main() -> Result<()> {
     }
     if wanted("recovery") {
         recovery::run()?;
+    }
+    if wanted("imports") {
+        imports::run()?;
     }
     Ok(())
 }
