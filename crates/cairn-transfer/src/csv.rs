@@ -139,7 +139,7 @@ pub(crate) fn element(name: &str) -> Option<usize> {
 }
 
 /// The metadata key of a column.
-fn key(name: &str, fields: &Fields) -> String {
+pub(crate) fn key(name: &str, fields: &Fields) -> String {
     let mapped = fields.metadata.iter().find(|field| field.name == name);
     match mapped.and_then(|field| field.key.clone()) {
         Some(key) => key,

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 /// Writes a header and one record a row. CSV has no types: metadata comes back typed as METASET would type it, a list as text,
 /// and empty text as no value.
 pub(crate) struct CsvWriter<'o> {
-    out: &'o mut dyn Write,
+    out: &'o mut (dyn Write + Send),
     record: Record,
     /// Elements of a vector's columns; 0: none.
     dimension: usize,
@@ -65,7 +65,7 @@ impl Record {
 
 impl<'o> CsvWriter<'o> {
     /// Writes the header. Columns of metadata are all keys there are: one look at all metadata.
-    pub fn new(view: &View, content: Content, out: &'o mut dyn Write) -> Result<Self> {
+    pub fn new(view: &View, content: Content, out: &'o mut (dyn Write + Send)) -> Result<Self> {
         let mut writer = CsvWriter { out, record: Record::default(), dimension: 0, keys: Vec::new() };
         match content {
             Content::Items | Content::Vectors | Content::Metadata => {
@@ -103,7 +103,7 @@ impl<'o> CsvWriter<'o> {
 }
 
 /// The column of a metadata key: itself, or with a prefix where it would be taken for something else.
-fn column(key: &str) -> String {
+pub(crate) fn column(key: &str) -> String {
     let taken = ["id", "vector"].contains(&key)
         || EVENT_FIELDS.contains(&key)
         || key.starts_with(METADATA_PREFIX)

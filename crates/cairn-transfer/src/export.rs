@@ -110,7 +110,7 @@ pub fn export(
     view: &View,
     content: Content,
     format: Format,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
     options: &ExportOptions<'_>,
 ) -> Result<u64> {
     let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, out);
@@ -144,7 +144,7 @@ fn writer<'o>(
     view: &View,
     content: Content,
     format: Format,
-    out: &'o mut dyn Write,
+    out: &'o mut (dyn Write + Send),
     options: &ExportOptions<'_>,
 ) -> Result<Box<dyn RowWriter + 'o>> {
     let unsupported = || Error::Unsupported { format: format.name(), what: content.name().to_owned() };
@@ -156,6 +156,11 @@ fn writer<'o>(
         (Format::Npy, Content::Vectors) => Box::new(NpyWriter::new(view, options.element, out)?),
         (Format::Fvecs, Content::Vectors) => Box::new(FvecsWriter::new(out)),
         (Format::Npy | Format::Fvecs | Format::Bvecs | Format::Ivecs, _) => return Err(unsupported()),
+        #[cfg(feature = "arrow")]
+        (Format::Parquet | Format::ArrowFile | Format::ArrowStream, _) => {
+            Box::new(crate::arrow::ArrowWriter::new(view, content, format, out))
+        }
+        #[cfg(not(feature = "arrow"))]
         (Format::Parquet | Format::ArrowFile | Format::ArrowStream, _) => {
             return Err(crate::open::needs_feature(format));
         }

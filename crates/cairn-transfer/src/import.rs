@@ -90,6 +90,8 @@ pub struct Importer<'a> {
     pub cancel: &'a AtomicBool,
     /// Where the state is kept; `None`: an interrupted import begins again.
     pub state: Option<StateFile<'a>>,
+    /// After how many rows, at most and about, the state is noted; 1: after each batch. Noting waits twice for the disk.
+    pub note_rows: u64,
 }
 
 impl std::fmt::Debug for Importer<'_> {
@@ -114,6 +116,7 @@ impl Default for Importer<'_> {
             progress: &|_| {},
             cancel: &NEVER,
             state: None,
+            note_rows: 32_768,
         }
     }
 }
@@ -141,10 +144,13 @@ impl Importer<'_> {
     /// Imports all rows of `reader`. `sink` gets the writes of a batch and answers each, in order; `Ok` means that the write is
     /// as durable as it will be. It runs on the caller's thread; the reader on one beside it.
     ///
-    /// With a state file, the import goes on where an earlier one of the same file stopped, and each acknowledged batch is
-    /// noted in it before the next is sent. So after a crash at most one batch is sent twice: the one that was being
-    /// written, or that was acknowledged and not yet noted. Vectors and metadata sent twice change nothing; an event sent
-    /// twice counts twice, unless the deduplication of events still knows it.
+    /// With a state file, the import goes on where an earlier one of the same file stopped. What was acknowledged is noted
+    /// in it every [`note_rows`](Self::note_rows) rows, and however the import ends. So only after a crash of the process or
+    /// the machine are rows sent twice: at most `note_rows` and one batch, those that came after the last note. With
+    /// `note_rows: 1` it is one batch: the one that was being written, or was acknowledged and not yet noted. Vectors
+    /// and metadata sent twice change nothing; an event sent twice counts twice, unless the deduplication of events still
+    /// knows it. No row is ever left out. The receiver's acknowledgement has to be as durable as the state: the note of an
+    /// engine whose log is not synced may outlive the rows.
     ///
     /// # Errors
     /// Only what keeps it from beginning: a damaged state file, or one of something else. Later failures are the report's
@@ -192,36 +198,56 @@ impl Importer<'_> {
         identity: Option<&Identity>,
         bytes_total: Option<u64>,
     ) -> End {
+        // Rows noted; what was acknowledged by now.
+        let mut done: Option<(u64, Place, Counts)> = None;
         // The receiver is dropped on the way out: a reader that still reads then finds nobody, and ends.
-        while let Ok(batch) = batches.recv() {
+        let end = loop {
+            let Ok(batch) = batches.recv() else {
+                break End::Failed(Error::Bug("the thread that reads ended before its rows".to_owned()));
+            };
             if self.cancel.load(Ordering::Relaxed) {
-                return End::Cancelled;
+                break End::Cancelled;
             }
             let Batch { writes, rows, bad, place, bytes_read, end } = batch;
-            let stopped_at = match self.write_batch(writes, rows, bad, sink, report) {
+            let refused_at = match self.write_batch(writes, rows, bad, sink, report) {
                 Ok(refused) => refused,
-                Err(e) => return End::Failed(e),
+                Err(e) => break End::Failed(e),
             };
-            let mut noted = report.counts;
+            let mut counts = report.counts;
             if let Some(ReaderEnd::BadRow(_)) = end {
                 // The import goes on at this row, and meets it again.
-                (noted.read, noted.skipped) = (noted.read - 1, noted.skipped - 1);
+                (counts.read, counts.skipped) = (counts.read - 1, counts.skipped - 1);
             }
-            if let (Some(state), Some(identity)) = (&self.state, identity)
-                && let Err(e) = state.save(identity, &place, &noted)
-            {
-                return End::Failed(e);
+            let noted = done.map_or(report.resumed_at, |(noted, ..)| noted);
+            done = Some((noted, place, counts));
+            if place.rows.saturating_sub(noted) >= self.note_rows {
+                if let Err(e) = self.note(identity, &place, &counts) {
+                    break End::Failed(e);
+                }
+                done = Some((place.rows, place, counts));
             }
             (self.progress)(Progress { bytes: bytes_read, bytes_total, counts: report.counts });
-            match (stopped_at, end) {
-                (Some(place), _) if self.on_error == OnError::Stop => return End::BadRow(place),
+            match (refused_at, end) {
+                (Some(place), _) if self.on_error == OnError::Stop => break End::BadRow(place),
                 (_, None) => {}
                 (_, Some(ReaderEnd::Done)) => return End::Done,
-                (_, Some(ReaderEnd::BadRow(place))) => return End::BadRow(place),
-                (_, Some(ReaderEnd::Failed(e))) => return End::Failed(e),
+                (_, Some(ReaderEnd::BadRow(place))) => break End::BadRow(place),
+                (_, Some(ReaderEnd::Failed(e))) => break End::Failed(e),
             }
+        };
+        match done.map_or(Ok(()), |(_, place, counts)| self.note(identity, &place, &counts)) {
+            Ok(()) => end,
+            // Why it ended comes first.
+            Err(_) if matches!(end, End::Failed(_)) => end,
+            Err(e) => End::Failed(e),
         }
-        End::Failed(Error::Bug("the thread that reads ended before its rows".to_owned()))
+    }
+
+    fn note(&self, identity: Option<&Identity>, place: &Place, counts: &Counts) -> Result<()> {
+        match (&self.state, identity) {
+            (Some(state), Some(identity)) => state.save(identity, place, counts),
+            _ => Ok(()),
+        }
     }
 
     /// Sends a batch and takes down what became of it; gives back the first row that was refused.

@@ -34,6 +34,9 @@ pub struct Input {
 /// What is known of a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
+    /// The file itself.
+    #[cfg(feature = "arrow")]
+    pub file: Arc<dyn File>,
     /// Its length in bytes, compressed.
     pub bytes: u64,
     /// A checksum over samples of it.
@@ -64,7 +67,12 @@ impl Input {
     /// `Disk`, `Read`.
     pub fn open(storage: &dyn Storage, path: &Path) -> Result<Input> {
         let file: Arc<dyn File> = storage.open(path, Access::Read)?.into();
-        let stored = Stored { bytes: file.bytes()?, sample: source::sample(&*file)? };
+        let stored = Stored {
+            #[cfg(feature = "arrow")]
+            file: Arc::clone(&file),
+            bytes: file.bytes()?,
+            sample: source::sample(&*file)?,
+        };
         Input::new(&path.display().to_string(), Box::new(DiskReader::new(file)), Some(stored))
     }
 
@@ -122,6 +130,12 @@ impl Input {
     /// The length of the file, as it is there; `None` of a stream.
     pub fn bytes_total(&self) -> Option<u64> {
         self.stored.as_ref().map(|stored| stored.bytes)
+    }
+
+    /// Counts what is read of the file by another way than this.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn raw_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.raw)
     }
 
     pub(crate) fn stored(&self) -> Option<&Stored> {

@@ -245,7 +245,7 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
                     continue;
                 }
                 Key::Ignored => {
-                    map.next_value::<&RawValue>()?;
+                    map.next_value::<IgnoredAny>()?;
                     continue;
                 }
                 Key::Unknown(key) => {

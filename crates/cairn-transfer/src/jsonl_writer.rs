@@ -8,12 +8,12 @@ use std::io::{self, Write};
 /// Writes one object a line, as [`crate::JsonLinesReader`] reads it; numbers in their shortest form that reads back to the
 /// same bits.
 pub(crate) struct JsonLinesWriter<'o> {
-    out: &'o mut dyn Write,
+    out: &'o mut (dyn Write + Send),
     line: Vec<u8>,
 }
 
 impl<'o> JsonLinesWriter<'o> {
-    pub fn new(out: &'o mut dyn Write) -> Self {
+    pub fn new(out: &'o mut (dyn Write + Send)) -> Self {
         JsonLinesWriter { out, line: Vec::new() }
     }
 

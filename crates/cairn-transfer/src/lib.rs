@@ -4,6 +4,8 @@
 //! [`Format`]; an [`Importer`] takes its rows to a receiver in batches, reports bad rows by line, and goes on where an
 //! interrupted import stopped. [`export()`] writes what a View holds. Everything is streamed: a file is never held whole.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod bad_row;
 mod csv;
 mod csv_records;
@@ -33,6 +35,8 @@ mod vecs;
 mod wire;
 mod wire_writer;
 
+#[cfg(feature = "arrow")]
+pub use arrow::ArrowReader;
 pub use bad_row::{BadRow, Fault, RowPlace};
 pub use cairn_disk::ErrorKind;
 pub use csv::CsvReader;

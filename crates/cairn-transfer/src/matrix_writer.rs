@@ -11,7 +11,7 @@ use std::io::Write;
 
 /// Writes `.npy`, version 1.0.
 pub(crate) struct NpyWriter<'o> {
-    out: &'o mut dyn Write,
+    out: &'o mut (dyn Write + Send),
     element: Element,
     bytes: Vec<u8>,
     /// Rows the header promised, and rows written.
@@ -21,7 +21,7 @@ pub(crate) struct NpyWriter<'o> {
 
 impl<'o> NpyWriter<'o> {
     /// Writes the header.
-    pub fn new(view: &View, element: Element, out: &'o mut dyn Write) -> Result<Self> {
+    pub fn new(view: &View, element: Element, out: &'o mut (dyn Write + Send)) -> Result<Self> {
         if element == Element::F64 {
             return Err(Error::Input("element: expected f16 or f32, got f64: vectors are f32".to_owned()));
         }
@@ -74,12 +74,12 @@ impl RowWriter for NpyWriter<'_> {
 
 /// Writes `.fvecs`.
 pub(crate) struct FvecsWriter<'o> {
-    out: &'o mut dyn Write,
+    out: &'o mut (dyn Write + Send),
     bytes: Vec<u8>,
 }
 
 impl<'o> FvecsWriter<'o> {
-    pub fn new(out: &'o mut dyn Write) -> Self {
+    pub fn new(out: &'o mut (dyn Write + Send)) -> Self {
         FvecsWriter { out, bytes: Vec::new() }
     }
 }

@@ -43,11 +43,17 @@ pub fn open(input: Input, format: Format, options: ReadOptions) -> Result<Box<dy
             let name = input.name();
             return Err(Error::Input(format!("{name}: ivecs holds numbers of rows, no vectors to import")));
         }
+        #[cfg(feature = "arrow")]
+        Format::Parquet | Format::ArrowFile | Format::ArrowStream => {
+            Box::new(crate::ArrowReader::new(input, format, &fields)?)
+        }
+        #[cfg(not(feature = "arrow"))]
         Format::Parquet | Format::ArrowFile | Format::ArrowStream => return Err(needs_feature(format)),
     })
 }
 
 /// What a build without a feature says.
+#[cfg(not(feature = "arrow"))]
 pub(crate) fn needs_feature(format: Format) -> Error {
     Error::Input(format!("format {format}: this build does not have it (cargo feature `arrow`)"))
 }

@@ -11,12 +11,12 @@ use std::io::{self, Write};
 /// Writes `VECSET`, `METASET` and `EVENT` lines, as a client would send them. An id with white space, a list in metadata and
 /// metadata without keys cannot be written.
 pub(crate) struct WireWriter<'o> {
-    out: &'o mut dyn Write,
+    out: &'o mut (dyn Write + Send),
     line: Vec<u8>,
 }
 
 impl<'o> WireWriter<'o> {
-    pub fn new(out: &'o mut dyn Write) -> Self {
+    pub fn new(out: &'o mut (dyn Write + Send)) -> Self {
         WireWriter { out, line: Vec::new() }
     }
 

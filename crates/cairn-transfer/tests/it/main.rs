@@ -1,6 +1,8 @@
 //! Tests of `cairn-transfer`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod bad_rows;
 mod csv;
 mod formats;
