@@ -103,6 +103,10 @@ impl RowReader for VecsReader {
     fn resume(&mut self, place: &Place) -> Result<()> {
         resume_bytes(&mut self.rows.input, place)?;
         self.rows.row = place.rows;
+        // All rows passed were of one length.
+        let row_bytes = place.bytes.checked_div(place.rows).unwrap_or(0).saturating_sub(4);
+        let dimension = usize::try_from(row_bytes).unwrap_or(0) / self.rows.element_bytes;
+        self.rows.dimension = dimension.min(DIMENSION_MAX);
         self.ids.skip(place.rows)
     }
 

@@ -4,6 +4,7 @@
 #[cfg(feature = "arrow")]
 mod arrow;
 mod bad_rows;
+mod crash;
 mod csv;
 mod formats;
 mod jsonl;

@@ -117,11 +117,13 @@ pub fn lines(rows: &[BadRow]) -> Vec<String> {
     rows.iter().map(ToString::to_string).collect()
 }
 
-/// A disk with one file.
+/// A disk with one file, which lasts.
 pub fn disk_with(path: &str, bytes: &[u8]) -> SimDisk {
     let disk = SimDisk::new(1);
     disk.create_dir_all(Path::new("/in")).unwrap();
     write_new(&disk, Path::new(path), bytes).unwrap();
+    disk.sync_dir(Path::new("/in")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
     disk
 }
 

@@ -1,6 +1,6 @@
 //! Reading fvecs, bvecs and ivecs.
 
-use crate::support::{All, f32_bytes, input, open_error, read_bytes, vector};
+use crate::support::{All, f32_bytes, input, open_error, read, read_bytes, reader, vector};
 use cairn_transfer::{Format, IvecsReader};
 
 fn row(dimension: i32, data: &[u8]) -> Vec<u8> {
@@ -44,6 +44,20 @@ fn another_dimension_ends_the_reading() {
         assert_eq!(all.writes.len(), 2);
         assert!(all.error.unwrap().contains(message), "{message}");
     }
+}
+
+#[test]
+fn another_dimension_after_a_resume_ends_the_reading_too() {
+    let bytes = [fvecs(), row(3, &[0; 12])].concat();
+    let mut first = reader(Format::Fvecs, &bytes);
+    let mut writes = Vec::new();
+    first.next(&mut writes).unwrap();
+    first.next(&mut writes).unwrap();
+    let mut resumed = reader(Format::Fvecs, &bytes);
+    resumed.resume(&first.place()).unwrap();
+    let all = read(&mut *resumed);
+    assert_eq!(all.writes, []);
+    assert!(all.error.unwrap().contains("row 2: dimension: expected 2, as before, got 3"));
 }
 
 #[test]
