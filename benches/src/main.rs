@@ -3,6 +3,7 @@
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
 //! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery`
 //! runs one part.
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|recovery|imports` runs one part.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
@@ -11,6 +12,7 @@ mod files;
 mod filters;
 mod graph;
 mod graph_set;
+mod imports;
 mod load;
 mod log;
 mod machine;
@@ -60,6 +62,9 @@ async fn main() -> Result<()> {
     }
     if wanted("recovery") {
         recovery::run()?;
+    }
+    if wanted("imports") {
+        imports::run()?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the fuzz targets check. Each takes bytes from the fuzzer and panics when a promise is broken.
 //!
-//! Checksums would keep a fuzzer out, so the first byte of the input says how much of them is put right.
+//! Checksums would keep a fuzzer out, so the first byte of the input says how much of a log's is put right.
 
 pub mod graph_open;
 pub mod index;
@@ -8,3 +8,4 @@ pub mod log;
 pub mod record;
 pub mod seeds;
 pub mod segment_open;
+pub mod transfer;

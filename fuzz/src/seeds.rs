@@ -12,8 +12,32 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         "time_index" => Some(indexes("timeindex")),
         "segment_open" => Some(changes()),
         "graph_open" => Some(graphs()),
+        "npy" => Some(matrices()),
+        "fvecs" => Some(vec![[1i32.to_le_bytes(), 0.5f32.to_le_bytes()].concat().repeat(3)]),
+        "jsonl" => Some(json_lines()),
         _ => None,
     }
+}
+
+fn matrices() -> Vec<Vec<u8>> {
+    let matrix = |descr: &str, bytes: usize| {
+        let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (3, 2), }}\n");
+        let length = u16::try_from(dict.len()).expect("a short text").to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], dict.as_bytes(), &vec![0; 6 * bytes]].concat()
+    };
+    [("<f2", 2), ("<f4", 4), ("<f8", 8), (">f4", 4)].map(|(descr, bytes)| matrix(descr, bytes)).to_vec()
+}
+
+fn json_lines() -> Vec<Vec<u8>> {
+    let lines = [
+        r#"{"id":"a","vector":[1,-2.5e3],"metadata":{"k":[true,1,0.5,"x"],"t":"\u00e9\n"}}"#,
+        r#"{"id":7,"metadata":{}}"#,
+        r#"{"ctx":"u","id":"a","type":"ADD","score":100,"timestamp":5}"#,
+        r#"{"ctx":"u","id":"a","type":"DEL"}"#,
+        "",
+        "bad",
+    ];
+    lines.iter().map(|line| line.as_bytes().to_vec()).chain([lines.join("\r\n").into_bytes()]).collect()
 }
 
 fn encoded(offset: u64) -> Vec<u8> {
