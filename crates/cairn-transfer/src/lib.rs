@@ -3,6 +3,32 @@
 //! An [`Input`] is a file or a stream, unwrapped from gzip or zstd; [`open`] makes a [`RowReader`] of it by its
 //! [`Format`]; an [`Importer`] takes its rows to a receiver in batches, reports bad rows by line, and goes on where an
 //! interrupted import stopped. [`export()`] writes what a View holds. Everything is streamed: a file is never held whole.
+//!
+//! ```
+//! use cairn_engine::{Engine, Options};
+//! use cairn_transfer::{
+//!     Content, ExportOptions, Importer, Input, OnError, ReadOptions, engine_sink, export, open,
+//! };
+//! use std::{path::Path, sync::Arc};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let disk: Arc<dyn cairn_disk::Storage> = Arc::new(cairn_disk::SimDisk::new(1)); // or RealDisk::new()
+//! let (engine, _) = Engine::open(disk, Path::new("/data"), Options::default())?;
+//!
+//! let mut input = Input::from_reader("rows", &b"{\"id\":\"a\",\"vector\":[1,2]}\n{\"id\":\"b\",\"vector\":\"x\"}\n"[..])?;
+//! let format = input.detect()?;
+//! let mut rows = open(input, format, ReadOptions::default())?;
+//! let importer = Importer { on_error: OnError::Skip, ..Importer::default() };
+//! let report = importer.run(&mut *rows, engine_sink(&engine))?;
+//! assert!(report.end.is_done() && report.counts.written == 1);
+//! assert_eq!(report.bad_rows[0].to_string(), "line 2: vector: expected a list of numbers, got \"\\\"x\\\"\"");
+//!
+//! let mut out = Vec::new();
+//! export(&engine.view()?, Content::Items, format, &mut out, &ExportOptions::default())?;
+//! assert_eq!(out, b"{\"id\":\"a\",\"vector\":[1.0,2.0]}\n");
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(feature = "arrow")]
 mod arrow;
