@@ -2,7 +2,7 @@
 
 use crate::event::EventRow;
 use crate::metadata::Metadata;
-use crate::view::View;
+use crate::view::CollectionView;
 
 /// An item with a vector, or metadata, or both.
 #[derive(Debug, Clone, Copy)]
@@ -15,10 +15,10 @@ pub struct ItemRow<'a> {
     pub metadata: Option<&'a Metadata>,
 }
 
-impl View {
+impl CollectionView {
     /// Items by the bytes of their ids. Costs a sort of all ids, and four bytes of memory for each.
     pub fn items_by_id(&self) -> impl Iterator<Item = ItemRow<'_>> {
-        let state = &self.state;
+        let state = self;
         let known = |&item: &u32| state.places.get(item).is_some() || state.metadata.get(item).is_some();
         let items = state.items.sorted((0..state.items.count).filter(known).collect());
         items.into_iter().map(|item| ItemRow {
@@ -30,7 +30,7 @@ impl View {
 
     /// Contexts by the bytes of their names, and their events, oldest first. Costs a sort of all names.
     pub fn contexts_by_name(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = EventRow<'_>>)> {
-        let state = &self.state;
+        let state = self;
         let contexts = state.contexts.sorted((0..state.contexts.count).collect());
         contexts.into_iter().map(|context| {
             let row = |e: &crate::event::RingEvent| EventRow {
@@ -46,7 +46,7 @@ impl View {
     /// Pairs of items with their logical co-occurrence score, by the bytes of both ids, each pair once: the first id is the
     /// smaller one, but for a pair that only the larger one still lists. Costs a sort of all ids.
     pub fn pairs_by_id(&self) -> impl Iterator<Item = (&str, &str, f64)> {
-        let state = &self.state;
+        let state = self;
         let owners = state.items.sorted(state.neighbours.owners().collect());
         owners.into_iter().flat_map(move |owner| {
             let id = state.items.get(owner);

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::export::{Content, RowWriter};
 use crate::fields::EVENT_FIELDS;
 use crate::jsonl_writer::{operation, put_value};
-use cairn_engine::{EventOp, EventRow, ItemRow, Value, View};
+use cairn_engine::{CollectionView, EventOp, EventRow, ItemRow, Value};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -65,7 +65,7 @@ impl Record {
 
 impl<'o> CsvWriter<'o> {
     /// Writes the header. Columns of metadata are all keys there are: one look at all metadata.
-    pub fn new(view: &View, content: Content, out: &'o mut (dyn Write + Send)) -> Result<Self> {
+    pub fn new(view: &CollectionView, content: Content, out: &'o mut (dyn Write + Send)) -> Result<Self> {
         let mut writer = CsvWriter { out, record: Record::default(), dimension: 0, keys: Vec::new() };
         match content {
             Content::Items | Content::Vectors | Content::Metadata => {

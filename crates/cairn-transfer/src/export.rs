@@ -1,4 +1,4 @@
-//! Exporting: what a View holds, written in a format.
+//! Exporting: what a collection of a View holds, written in a format.
 
 use crate::bad_row::shown;
 use crate::csv_writer::CsvWriter;
@@ -8,7 +8,7 @@ use crate::jsonl_writer::JsonLinesWriter;
 use crate::matrix_writer::{FvecsWriter, NpyWriter};
 use crate::npy_header::Element;
 use crate::wire_writer::WireWriter;
-use cairn_engine::{EventRow, ItemRow, View};
+use cairn_engine::{CollectionView, EventRow, ItemRow};
 use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -58,7 +58,7 @@ impl Content {
     }
 
     /// How many rows of it a View has, as far as its counts say: an item with a vector and metadata is one, and so is a pair.
-    fn rows(self, view: &View) -> u64 {
+    fn rows(self, view: &CollectionView) -> u64 {
         let counts = view.counts();
         match self {
             // Metadata without a vector is rare: an estimate.
@@ -100,14 +100,14 @@ pub(crate) trait RowWriter {
     fn finish(&mut self) -> Result<()>;
 }
 
-/// Writes a View's content to `out` and flushes it; says how many rows there were. Rows come by the bytes of their ids,
+/// Writes a collection's content to `out` and flushes it; says how many rows there were. Rows come by the bytes of their ids,
 /// events by their contexts' names: the same state always gives the same bytes.
 ///
 /// # Errors
 /// `Unsupported`: the format cannot carry this content, or a row of it; `Write`; `Cancelled`. What was written by then is in
 /// `out`.
 pub fn export(
-    view: &View,
+    view: &CollectionView,
     content: Content,
     format: Format,
     out: &mut (dyn Write + Send),
@@ -124,7 +124,7 @@ pub fn export(
 ///
 /// # Errors
 /// `Write`.
-pub fn export_ids(view: &View, out: &mut dyn Write) -> Result<u64> {
+pub fn export_ids(view: &CollectionView, out: &mut dyn Write) -> Result<u64> {
     let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, out);
     let mut rows = 0;
     let mut write = || -> io::Result<()> {
@@ -141,7 +141,7 @@ pub fn export_ids(view: &View, out: &mut dyn Write) -> Result<u64> {
 }
 
 fn writer<'o>(
-    view: &View,
+    view: &CollectionView,
     content: Content,
     format: Format,
     out: &'o mut (dyn Write + Send),
@@ -171,7 +171,7 @@ fn writer<'o>(
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 10;
 
 fn write(
-    view: &View,
+    view: &CollectionView,
     content: Content,
     mut writer: Box<dyn RowWriter + '_>,
     options: &ExportOptions<'_>,

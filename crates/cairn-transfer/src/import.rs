@@ -309,6 +309,7 @@ fn kind(write: &Write) -> &'static str {
     match write {
         Write::VectorSet { .. } => "vector",
         Write::MetadataSet { .. } => "metadata",
+        Write::VectorDelete { .. } => "delete",
         Write::Event { .. } => "event",
         Write::Decay { .. } => "decay",
     }
@@ -319,6 +320,7 @@ fn bytes(write: &Write) -> usize {
     64 + match write {
         Write::VectorSet { id, vector } => id.len() + 4 * vector.len(),
         Write::MetadataSet { id, metadata } => id.len() + metadata.encoded_len(),
+        Write::VectorDelete { id } => id.len(),
         Write::Event { context, id, .. } => context.len() + id.len(),
         Write::Decay { .. } => 0,
     }

@@ -2,7 +2,7 @@
 //!
 //! An [`Input`] is a file or a stream, unwrapped from gzip or zstd; [`open`] makes a [`RowReader`] of it by its
 //! [`Format`]; an [`Importer`] takes its rows to a receiver in batches, reports bad rows by line, and goes on where an
-//! interrupted import stopped. [`export()`] writes what a View holds. Everything is streamed: a file is never held whole.
+//! interrupted import stopped. [`export()`] writes what a collection of a View holds. Everything is streamed: a file is never held whole.
 //!
 //! ```
 //! use cairn_engine::{Engine, Options};

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::export::RowWriter;
 use crate::format::Format;
 use crate::npy_header::{self, Element, Header};
-use cairn_engine::{EventRow, ItemRow, View};
+use cairn_engine::{CollectionView, EventRow, ItemRow};
 use half::f16;
 use std::io::Write;
 
@@ -21,7 +21,7 @@ pub(crate) struct NpyWriter<'o> {
 
 impl<'o> NpyWriter<'o> {
     /// Writes the header.
-    pub fn new(view: &View, element: Element, out: &'o mut (dyn Write + Send)) -> Result<Self> {
+    pub fn new(view: &CollectionView, element: Element, out: &'o mut (dyn Write + Send)) -> Result<Self> {
         if element == Element::F64 {
             return Err(Error::Input("element: expected f16 or f32, got f64: vectors are f32".to_owned()));
         }

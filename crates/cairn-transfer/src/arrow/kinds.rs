@@ -4,7 +4,7 @@ use arrow_array::builder::{
     ArrayBuilder, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder,
 };
 use arrow_array::{Array, ArrayRef};
-use cairn_engine::{Value, View};
+use cairn_engine::{CollectionView, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -77,8 +77,8 @@ impl Kind {
     }
 }
 
-/// The kinds of all metadata keys of a View: one look at all of it.
-pub(super) fn of(view: &View) -> BTreeMap<String, Kind> {
+/// The kinds of all metadata keys of a collection: one look at all of it.
+pub(super) fn of(view: &CollectionView) -> BTreeMap<String, Kind> {
     let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
     for (_, metadata) in view.metadata() {
         for (key, value) in &metadata.0 {

@@ -11,7 +11,7 @@ use arrow_array::builder::{
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field, Schema};
-use cairn_engine::{EventOp, EventRow, ItemRow, View};
+use cairn_engine::{CollectionView, EventOp, EventRow, ItemRow};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use std::io::Write;
@@ -65,7 +65,7 @@ enum Rows {
 }
 
 impl Rows {
-    fn new(view: &View, content: Content) -> Rows {
+    fn new(view: &CollectionView, content: Content) -> Rows {
         match content {
             Content::Items | Content::Vectors | Content::Metadata => {
                 let dimension = if content == Content::Metadata { 0 } else { view.dimension() as usize };
@@ -130,7 +130,7 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 impl<'o> ArrowWriter<'o> {
-    pub fn new(view: &View, content: Content, format: Format, out: Stream<'o>) -> Self {
+    pub fn new(view: &CollectionView, content: Content, format: Format, out: Stream<'o>) -> Self {
         ArrowWriter { out: Out::NotYet(format, Some(out)), rows: Rows::new(view, content), count: 0 }
     }
 

@@ -97,7 +97,7 @@ fn a_bad_row_stops_the_import_before_what_follows_it() {
     assert!(matches!(report.end, End::BadRow(RowPlace::Line(3))), "{:?}", report.end);
     assert_eq!(lines(&report.bad_rows), ["line 3: vector[0]: expected a finite f32 number, got \"x\""]);
     let view = engine.view().unwrap();
-    assert_eq!(view.items_by_id().map(|item| item.id).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(view.default_collection().items_by_id().map(|item| item.id).collect::<Vec<_>>(), ["a", "b"]);
 }
 
 #[test]

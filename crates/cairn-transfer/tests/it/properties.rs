@@ -98,7 +98,7 @@ proptest! {
         for format in [Format::JsonLines, Format::Csv] {
             let all = read_bytes(format, exported(&view, Content::Events, format));
             prop_assert_eq!((&all.error, all.bad.len()), (&None, 0), "{} {:?}", format, all.bad);
-            let rings = view.contexts_by_name().flat_map(|(context, events)| events.map(move |e| Write::Event {
+            let rings = view.default_collection().contexts_by_name().flat_map(|(context, events)| events.map(move |e| Write::Event {
                 context: context.to_owned(),
                 id: e.id.to_owned(),
                 op: e.op,

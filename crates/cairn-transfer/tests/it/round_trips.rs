@@ -146,7 +146,7 @@ fn matrices_and_their_ids_carry_the_vectors() {
     for format in [Format::Npy, Format::Fvecs] {
         let bytes = exported(&view, Content::Vectors, format);
         let mut side = Vec::new();
-        assert_eq!(export_ids(&view, &mut side).unwrap(), 8);
+        assert_eq!(export_ids(view.default_collection(), &mut side).unwrap(), 8);
         let ids = Ids::from_input(input(side), &Fields::default()).unwrap();
         let options = ReadOptions { ids, ..ReadOptions::default() };
         let copy = crate::support::engine();
@@ -161,12 +161,16 @@ fn halves_are_written_rounded_and_refused_when_too_large() {
     let options = ExportOptions { element: Element::F16, ..ExportOptions::default() };
     let view = engine_with(vec![vector("a", &[0.1, 1000.0])]).view().unwrap();
     let mut bytes = Vec::new();
-    assert_eq!(export(&view, Content::Vectors, Format::Npy, &mut bytes, &options).unwrap(), 1);
+    assert_eq!(
+        export(view.default_collection(), Content::Vectors, Format::Npy, &mut bytes, &options).unwrap(),
+        1
+    );
     assert_eq!(bytes.len() % 64, 4, "the data begins at a multiple of 64");
     let all = read(&mut *open(input(bytes), Format::Npy, ReadOptions::default()).unwrap());
     assert_eq!(all.writes, [vector("0", &[half::f16::from_f32(0.1).to_f32(), 1000.0])]);
     let view = engine_with(vec![vector("a", &[1e5])]).view().unwrap();
-    let error = export(&view, Content::Vectors, Format::Npy, &mut Vec::new(), &options).unwrap_err();
+    let error = export(view.default_collection(), Content::Vectors, Format::Npy, &mut Vec::new(), &options)
+        .unwrap_err();
     assert_eq!(error.to_string(), "npy cannot carry 100000 as f16, in the vector of \"a\"");
 }
 
@@ -203,9 +207,11 @@ fn an_export_can_be_watched_and_cancelled() {
     let cancel = std::sync::atomic::AtomicBool::new(false);
     let progress = |rows, total| seen.borrow_mut().push((rows, total));
     let options = ExportOptions { progress: &progress, cancel: &cancel, ..ExportOptions::default() };
-    export(&view, Content::Items, Format::JsonLines, &mut Vec::new(), &options).unwrap();
+    export(view.default_collection(), Content::Items, Format::JsonLines, &mut Vec::new(), &options).unwrap();
     assert_eq!(seen.take(), [(1_024, 3_000), (2_048, 3_000), (3_000, 3_000)]);
     cancel.store(true, std::sync::atomic::Ordering::Relaxed);
-    let error = export(&view, Content::Items, Format::JsonLines, &mut Vec::new(), &options).unwrap_err();
+    let error =
+        export(view.default_collection(), Content::Items, Format::JsonLines, &mut Vec::new(), &options)
+            .unwrap_err();
     assert_eq!(error.to_string(), "cancelled");
 }

@@ -110,7 +110,7 @@ pub fn exported(view: &View, content: Content, format: Format) -> Vec<u8> {
 
 pub fn try_export(view: &View, content: Content, format: Format) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
-    export(view, content, format, &mut out, &ExportOptions::default()).map(|_| out)
+    export(view.default_collection(), content, format, &mut out, &ExportOptions::default()).map(|_| out)
 }
 
 pub fn lines(rows: &[BadRow]) -> Vec<String> {
