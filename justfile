@@ -29,12 +29,12 @@ bench *args:
     cargo build --release
     cargo run --release -p cairn-bench -- {{args}}
 
-# Fuzzes the decoders of a log's files, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
+# Fuzzes the decoders of a log's files and of vector codes, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
 fuzz seconds="30":
     #!/usr/bin/env bash
     set -euo pipefail
     cd fuzz
-    for target in record index time_index segment_open; do
+    for target in record index time_index segment_open codes_open; do
         cargo run -q --example seeds -- "corpus/$target" "$target"
         cargo +stable fuzz run -s none "$target" -- -max_total_time={{seconds}} -max_len=4096
     done

@@ -2,6 +2,7 @@
 //!
 //! Checksums would keep a fuzzer out, so the first byte of the input says how much of them is put right.
 
+pub mod codes_open;
 pub mod index;
 pub mod log;
 pub mod record;

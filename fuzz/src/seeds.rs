@@ -1,6 +1,7 @@
-//! `seeds`: inputs to begin with, made from a whole log.
+//! `seeds`: inputs to begin with, made from a whole log and from whole codes.
 
 use crate::log;
+use cairn_engine::codes::{CodeKind, Codes};
 use cairn_log::Entry;
 use cairn_log::record::{Stamp, encode};
 
@@ -11,6 +12,7 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         "index" => Some(indexes("index")),
         "time_index" => Some(indexes("timeindex")),
         "segment_open" => Some(changes()),
+        "codes_open" => Some(codes()),
         _ => None,
     }
 }
@@ -25,6 +27,18 @@ fn encoded(offset: u64) -> Vec<u8> {
         &Entry { timestamp_us, key, value },
     );
     bytes
+}
+
+fn codes() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for kind in [CodeKind::F16, CodeKind::I8] {
+        for (dimension, rows) in [(1, 1), (3, 5), (70, 3)] {
+            let numbers: Vec<f32> = (0..dimension * rows).map(|n| (n as f32 - 4.0).powi(3)).collect();
+            let codes = Codes::encode(kind, 0, 7, dimension, &numbers).expect("whole rows");
+            seeds.extend([0, 1, 3].map(|mode| [&[mode], codes.as_bytes()].concat()));
+        }
+    }
+    seeds
 }
 
 fn records() -> Vec<Vec<u8>> {
