@@ -1,6 +1,7 @@
-//! `seeds`: inputs to begin with, made from a whole log and a whole graph.
+//! `seeds`: inputs to begin with, made from a whole log, a whole graph and whole codes.
 
 use crate::{graph_open, log};
+use cairn_engine::codes::{CodeKind, Codes};
 use cairn_log::Entry;
 use cairn_log::record::{Stamp, encode};
 
@@ -15,6 +16,7 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         "npy" => Some(matrices()),
         "fvecs" => Some(vec![[1i32.to_le_bytes(), 0.5f32.to_le_bytes()].concat().repeat(3)]),
         "jsonl" => Some(json_lines()),
+        "codes_open" => Some(codes()),
         _ => None,
     }
 }
@@ -50,6 +52,18 @@ fn encoded(offset: u64) -> Vec<u8> {
         &Entry { timestamp_us, key, value },
     );
     bytes
+}
+
+fn codes() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for kind in [CodeKind::F16, CodeKind::I8] {
+        for (dimension, rows) in [(1, 1), (3, 5), (70, 3)] {
+            let numbers: Vec<f32> = (0..dimension * rows).map(|n| (n as f32 - 4.0).powi(3)).collect();
+            let codes = Codes::encode(kind, 0, 7, dimension, &numbers).expect("whole rows");
+            seeds.extend([0, 1, 3].map(|mode| [&[mode], codes.as_bytes()].concat()));
+        }
+    }
+    seeds
 }
 
 fn records() -> Vec<Vec<u8>> {

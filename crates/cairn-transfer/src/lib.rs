@@ -24,7 +24,7 @@
 //! assert_eq!(report.bad_rows[0].to_string(), "line 2: vector: expected a list of numbers, got \"\\\"x\\\"\"");
 //!
 //! let mut out = Vec::new();
-//! export(&engine.view()?, Content::Items, format, &mut out, &ExportOptions::default())?;
+//! export(engine.view()?.default_collection(), Content::Items, format, &mut out, &ExportOptions::default())?;
 //! assert_eq!(out, b"{\"id\":\"a\",\"vector\":[1.0,2.0]}\n");
 //! # Ok(())
 //! # }

@@ -179,16 +179,17 @@ impl Terms {
         self.checked(lower * (1.0 - 8.0 * F64_EPSILON), (upper * (1.0 + 8.0 * F64_EPSILON)).min(1.0))
     }
 
-    /// About what the score is, by a dot product.
+    /// About what the score is, by a dot product. Never NaN: what damaged codes make one is the worst score.
     #[inline(always)]
+    #[allow(clippy::manual_clamp, reason = "`clamp` keeps a NaN, `max` does not")]
     pub fn score_by_product(&self, raw: f64, row: &RowParameters) -> f32 {
         let dot = || raw * (self.scale * f64::from(row.scale));
         match self.metric {
             Metric::Cosine if row.norm > 0.0 => {
-                (dot() * self.inverse_norm / f64::from(row.norm)).clamp(-1.0, 1.0) as f32
+                (dot() * self.inverse_norm / f64::from(row.norm)).max(-1.0).min(1.0) as f32
             }
             Metric::Cosine => 0.0,
-            Metric::Dot => dot().clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32,
+            Metric::Dot => dot().max(f64::from(f32::MIN)).min(f64::from(f32::MAX)) as f32,
             Metric::L2 => score_of_square(self.squared_distance(raw, row).0),
         }
     }

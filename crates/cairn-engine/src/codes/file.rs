@@ -158,11 +158,13 @@ impl Codes {
         if body[self.layout.codes_range().end..self.layout.parameters_at].iter().any(|&b| b != 0) {
             return Err(corrupt("codes: padding is not zero".to_owned()));
         }
-        // Infinities are fine: a row of huge elements has them.
-        let wrong = |p: &RowParameters| !(p.scale >= 0.0 && p.residual >= 0.0 && p.norm >= 0.0);
+        // The norms of a row of huge elements may be infinite, its scale never is.
+        let wrong = |p: &RowParameters| {
+            !(p.scale >= 0.0 && p.scale.is_finite() && p.residual >= 0.0 && p.norm >= 0.0)
+        };
         match self.parameters().iter().position(wrong) {
             Some(row) => {
-                Err(corrupt(format!("codes: the parameters of row {row} are not numbers from 0 up")))
+                Err(corrupt(format!("codes: the parameters of row {row} are not what encoding gives")))
             }
             None => Ok(()),
         }

@@ -151,7 +151,7 @@ pub struct RowScorer<'a> {
 }
 
 impl RowScorer<'_> {
-    /// About the score of a row; see [`CodeScorer::score_row`].
+    /// About the score of a row, never NaN; see [`CodeScorer::score_row`].
     ///
     /// # Panics
     /// When there is no such row.

@@ -438,7 +438,7 @@ proptest! {
                     let scorer = CodeScorer::with(metric, &[1e30; 70], kind, set).expect("available");
                     scan_codes(&scorer, &codes, None, None, |row, bounds| {
                         assert!(bounds.lower <= bounds.upper, "{bounds:?}");
-                        let _ = scorer.score_row(&codes, row);
+                        assert!(!scorer.score_row(&codes, row).is_nan());
                     });
                 }
             }
