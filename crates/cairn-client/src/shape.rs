@@ -25,7 +25,7 @@ pub enum Shape {
 }
 
 /// Commands whose replies are all blocks.
-const BLOCKS: [&str; 6] = ["INFO", "CHECK", "CONFIG", "WAL", "TIMELINE", "TOPIC"];
+const BLOCKS: [&str; 8] = ["INFO", "CHECK", "CONFIG", "WAL", "TIMELINE", "TOPIC", "COLLECTION", "STORAGE"];
 
 impl Shape {
     /// The shape of the reply to `request`; `None` for an empty line, which is not answered.

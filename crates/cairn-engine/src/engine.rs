@@ -48,6 +48,8 @@ pub struct Stats {
     pub wal_bytes: u64,
     /// How many segments these are.
     pub wal_segments: usize,
+    /// How many collections there are.
+    pub collections: u64,
     /// How much there is in all collections.
     pub counts: Counts,
     /// The dimension of the vectors in `default`; 0: none yet.
@@ -237,14 +239,14 @@ impl Engine {
     /// How the engine is doing.
     pub fn stats(&self) -> Stats {
         let live = self.live();
-        let (counts, dimension, sealed, pages_copied) = {
+        let (collections, counts, dimension, sealed, pages_copied) = {
             let state = live.state.read();
             let sum = |f: fn(&Collection) -> u64| {
                 state.iter().map(|(_, slot)| f(&slot.collection.read())).sum::<u64>()
             };
             let dimension = state.default_collection().read().vectors.dimension;
             let sealed = sum(|collection| collection.vectors.segments.len() as u64) as usize;
-            (state.counts(), dimension, sealed, sum(Collection::pages_copied))
+            (state.len() as u64, state.counts(), dimension, sealed, sum(Collection::pages_copied))
         };
         let segments = live.log.as_ref().map_or_else(Vec::new, |log| log.segments());
         let status = self.inner.shared.status.lock().clone();
@@ -259,6 +261,7 @@ impl Engine {
             lsn: live.lsn(),
             durable_lsn: durable_lsn(&live, &status),
             archived_lsn: Lsn(archived),
+            collections,
             counts,
             dimension,
             segments: sealed,

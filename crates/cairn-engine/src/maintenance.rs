@@ -152,7 +152,7 @@ impl Maintenance {
     }
 
     /// Moves one segment's columns to where they should be. Whether there was any.
-    fn move_columns_once(&self) -> Result<bool> {
+    pub fn move_columns_once(&self) -> Result<bool> {
         let _alone = self.working.lock();
         let Some(job) = self.with_core(|core| core.begin_columns())? else { return Ok(false) };
         let segment = job.run()?;

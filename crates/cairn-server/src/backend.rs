@@ -3,7 +3,7 @@
 use crate::command::Ask;
 use crate::failure::Failure;
 use crate::reply::Reply;
-use cairn_engine::{Lsn, Write};
+use cairn_engine::{Lsn, Request};
 
 /// The results of a batch of writes, one each, in order.
 pub type Written = Vec<cairn_engine::Result<Lsn>>;
@@ -22,10 +22,10 @@ pub enum Cost {
 /// Takes writes and answers requests. The server's only way to the data.
 pub trait Backend: Send + Sync {
     /// Takes writes, in order, without blocking. `done` is called once all of them are durable or refused.
-    fn submit(&self, writes: Vec<Write>, done: Box<dyn FnOnce(Written) + Send>);
+    fn submit(&self, writes: Vec<Request>, done: Box<dyn FnOnce(Written) + Send>);
 
     /// As [`Backend::submit`], and waits.
-    fn write(&self, writes: Vec<Write>) -> Written;
+    fn write(&self, writes: Vec<Request>) -> Written;
 
     /// Answers a request. Takes as long as [`Backend::cost`] says.
     fn answer(&self, ask: &Ask) -> Reply;

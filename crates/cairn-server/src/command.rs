@@ -1,13 +1,15 @@
 //! The command: what a request line asks for.
 
+use crate::collection_change::SpecChange;
 use crate::wal_change::WalChange;
 use cairn_engine::topics::{TopicChange, TopicConfig};
-use cairn_engine::{Near, ParsedTime, Similar, Target, TimelineId, Write};
+use cairn_engine::{Advise, Near, ParsedTime, Similar, Target, TimelineId, Write};
+use std::sync::Arc;
 
 /// A request, typed.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// EVENT, VECSET, METASET.
+    /// EVENT, VECSET, METASET, VECDEL.
     Write(Write),
     /// Anything else.
     Ask(Ask),
@@ -17,9 +19,25 @@ pub enum Command {
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// SIM.
-    Similar(Similar),
+    Similar {
+        /// The collection that the connection uses; `None`: `default`.
+        collection: Option<Arc<str>>,
+        /// What is asked.
+        query: Similar,
+    },
     /// SIMV.
-    Near(Near),
+    Near {
+        /// The collection that the connection uses; `None`: `default`.
+        collection: Option<Arc<str>>,
+        /// What is asked.
+        query: Near,
+    },
+    /// USE: the collection that later requests of the connection mean.
+    Use(String),
+    /// COLLECTION ….
+    Collection(Collections),
+    /// STORAGE ….
+    Storage(StorageAsk),
     /// INFO.
     Info,
     /// CHECK.
@@ -34,6 +52,87 @@ pub enum Ask {
     Timeline(Timelines),
     /// TOPIC ….
     Topic(Topics),
+}
+
+/// What COLLECTION is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Collections {
+    /// Make one.
+    Create {
+        /// Its name.
+        name: String,
+        /// What it is to be.
+        change: Box<SpecChange>,
+    },
+    /// All there are.
+    List,
+    /// How much is in one, and where.
+    Stats(String),
+    /// Take one away.
+    Drop {
+        /// Its name.
+        name: String,
+        /// Only say what would go.
+        dry_run: bool,
+    },
+    /// Give one another name.
+    Rename {
+        /// Its name.
+        from: String,
+        /// The new one.
+        to: String,
+    },
+    /// Make an alias mean one.
+    Alias {
+        /// The alias.
+        alias: String,
+        /// The collection.
+        name: String,
+    },
+    /// Take an alias away.
+    Unalias(String),
+    /// Change how one is stored, indexed and bounded.
+    Configure {
+        /// Its name.
+        name: String,
+        /// What is to be different.
+        change: Box<SpecChange>,
+    },
+}
+
+/// What STORAGE is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StorageAsk {
+    /// Where the vectors of a collection, or of all, are.
+    Stats(Option<String>),
+    /// Change how they are mapped, or say how they are.
+    Mmap(Mmap),
+    /// Take back the space of what was replaced and deleted.
+    Compact(Compact),
+}
+
+/// The options of STORAGE MMAP; what is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mmap {
+    /// Of which collection; `None`: of all.
+    pub collection: Option<String>,
+    /// Whether vectors are mapped, and not in memory.
+    pub enable: Option<bool>,
+    /// How they will be read.
+    pub advise: Option<Advise>,
+    /// Whether they are read into memory at once.
+    pub populate: Option<bool>,
+}
+
+/// The options of STORAGE COMPACT.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Compact {
+    /// Which collection; `None`: all.
+    pub collection: Option<String>,
+    /// Everything is rewritten.
+    pub aggressive: bool,
+    /// From which share of dead rows on a segment is rewritten, 0 to 1.
+    pub threshold: Option<f64>,
 }
 
 /// What WAL is to do.

@@ -40,6 +40,8 @@ pub struct Counters {
     pub vecsets: Counter,
     /// METASET requests.
     pub metasets: Counter,
+    /// VECDEL requests.
+    pub vecdels: Counter,
     /// SIM and SIMV requests.
     pub sims: Counter,
 }

@@ -3,7 +3,8 @@
 use crate::archiver::Archiver;
 use crate::backend::{Backend, Cost, Written};
 use crate::check::check;
-use crate::command::{Ask, Dump, Snapshot, Timelines, Wal};
+use crate::collections::collections;
+use crate::command::{Ask, Collections, Dump, Snapshot, StorageAsk, Timelines, Wal};
 use crate::config::{Config, SnapshotConfig};
 use crate::counters::Counters;
 use crate::dump::dump;
@@ -13,12 +14,13 @@ use crate::jobs::{Jobs, read_only};
 use crate::memory::Memory;
 use crate::reply::Reply;
 use crate::snapshot::{newest, snapshot};
+use crate::storage::storage;
 use crate::timelines::timelines;
 use crate::topics::topic;
 use crate::wal::wal;
 use cairn_disk::Storage;
 use cairn_engine::topics::Topics;
-use cairn_engine::{Clock, Engine, OpenReport, Options, Stats, Using, Write};
+use cairn_engine::{Clock, Engine, OpenReport, Options, Request, Stats, Using};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -221,12 +223,12 @@ impl EngineBackend {
 }
 
 impl Backend for EngineBackend {
-    fn submit(&self, writes: Vec<Write>, done: Box<dyn FnOnce(Written) + Send>) {
-        self.engine.submit(writes, done);
+    fn submit(&self, writes: Vec<Request>, done: Box<dyn FnOnce(Written) + Send>) {
+        self.engine.submit_requests(writes, done);
     }
 
-    fn write(&self, writes: Vec<Write>) -> Written {
-        self.engine.write(writes)
+    fn write(&self, writes: Vec<Request>) -> Written {
+        self.engine.write_requests(writes)
     }
 
     fn answer(&self, ask: &Ask) -> Reply {
@@ -235,12 +237,20 @@ impl Backend for EngineBackend {
             return Failure::read_only("state of the past").into();
         }
         match ask {
-            Ask::Similar(query) => {
-                self.engine.similar(query).map_or_else(failed, |hits| Reply::Results(hits.results))
+            Ask::Similar { collection, query } => {
+                let hits = self.engine.similar_in(collection.as_deref(), query);
+                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
             }
-            Ask::Near(query) => {
-                self.engine.similar_to_vector(query).map_or_else(failed, |hits| Reply::Results(hits.results))
+            Ask::Near { collection, query } => {
+                let hits = self.engine.similar_to_vector_in(collection.as_deref(), query);
+                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
             }
+            Ask::Use(name) => {
+                let info = self.engine.collection_info(name);
+                info.map_or_else(failed, |_| Reply::Using(name.clone()))
+            }
+            Ask::Collection(asked) => collections(self, asked),
+            Ask::Storage(asked) => storage(self, asked),
             Ask::Info => self.info(),
             Ask::Check => self.engine.view().map_or_else(failed, |view| Reply::Block(check(&view))),
             Ask::Dump(asked) => dump(self, asked),
@@ -253,15 +263,24 @@ impl Backend for EngineBackend {
 
     fn cost(&self, ask: &Ask) -> Cost {
         match ask {
-            Ask::Similar(query) if query.using == Using::Events && query.filter.is_none() => Cost::Small,
-            Ask::Similar(query) => self.search_cost(query.filter.is_some()),
-            Ask::Near(query) => self.search_cost(query.filter.is_some()),
-            Ask::Info | Ask::Dump(Dump::Status) | Ask::Snapshot(Snapshot::Status) | Ask::Wal(Wal::Status) => {
+            Ask::Similar { query, .. } if query.using == Using::Events && query.filter.is_none() => {
                 Cost::Small
             }
-            Ask::Check | Ask::Dump(_) | Ask::Snapshot(_) | Ask::Wal(_) | Ask::Timeline(_) | Ask::Topic(_) => {
-                Cost::Files
-            }
+            Ask::Similar { query, .. } => self.search_cost(query.filter.is_some()),
+            Ask::Near { query, .. } => self.search_cost(query.filter.is_some()),
+            Ask::Use(_)
+            | Ask::Info
+            | Ask::Dump(Dump::Status)
+            | Ask::Snapshot(Snapshot::Status)
+            | Ask::Wal(Wal::Status) => Cost::Small,
+            Ask::Collection(_)
+            | Ask::Storage(_)
+            | Ask::Check
+            | Ask::Dump(_)
+            | Ask::Snapshot(_)
+            | Ask::Wal(_)
+            | Ask::Timeline(_)
+            | Ask::Topic(_) => Cost::Files,
         }
     }
 
@@ -282,7 +301,9 @@ impl Backend for EngineBackend {
 /// either, and no other state to be compared with.
 fn changes(ask: &Ask) -> bool {
     match ask {
-        Ask::Similar(_) | Ask::Near(_) | Ask::Info | Ask::Check => false,
+        Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Info | Ask::Check => false,
+        Ask::Collection(asked) => !matches!(asked, Collections::List | Collections::Stats(_)),
+        Ask::Storage(asked) => !matches!(asked, StorageAsk::Stats(_)),
         Ask::Dump(asked) => matches!(asked, Dump::Save(_) | Dump::Load(_)),
         Ask::Snapshot(asked) => {
             matches!(asked, Snapshot::Create(_) | Snapshot::Restore(_) | Snapshot::Delete(_))

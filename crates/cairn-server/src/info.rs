@@ -81,6 +81,7 @@ fn data(stats: &Stats) -> Section {
     let counts = &stats.counts;
     let duplicates = counts.total_events.saturating_sub(counts.stored_events);
     let lines = [
+        ("collections", stats.collections),
         ("id_count", counts.ids),
         ("ctx_count", counts.contexts),
         ("vector_count", counts.vectors),

@@ -8,7 +8,7 @@ use crate::frame::{Framer, Line};
 use crate::parse::{is_verify, parse};
 use crate::render::{Dialect, render};
 use crate::reply::{Done, Reply};
-use cairn_engine::{ErrorKind, Limits, Write};
+use cairn_engine::{DEFAULT_NAME, ErrorKind, Limits, Request, Write};
 use std::sync::Arc;
 
 /// Writes submitted at once, at most.
@@ -38,6 +38,8 @@ pub struct Interpreter {
     framer: Framer,
     rules: Arc<Rules>,
     counters: Arc<Counters>,
+    /// The collection that requests mean; `None`: `default`.
+    collection: Option<Arc<str>>,
     /// Read behind a batch that must be done first.
     held: Option<Question>,
 }
@@ -55,7 +57,7 @@ pub enum Step {
 #[derive(Debug, Default)]
 pub struct Batch {
     /// What is to be written.
-    pub writes: Vec<Write>,
+    pub writes: Vec<Request>,
     /// The replies of this batch, in order.
     pub slots: Slots,
 }
@@ -81,7 +83,13 @@ pub struct Question {
 impl Interpreter {
     /// A new connection's.
     pub fn new(rules: Arc<Rules>, counters: Arc<Counters>) -> Self {
-        Interpreter { framer: Framer::new(rules.line_bytes_max), rules, counters, held: None }
+        Interpreter {
+            framer: Framer::new(rules.line_bytes_max),
+            rules,
+            counters,
+            collection: None,
+            held: None,
+        }
     }
 
     /// Where received bytes go.
@@ -107,12 +115,13 @@ impl Interpreter {
             match parsed {
                 Ok(Command::Write(write)) => {
                     batch.slots.0.push(Slot::Write(self.counters.wrote(&write)));
-                    batch.writes.push(write);
+                    batch.writes.push(Request { collection: self.collection.clone(), write });
                 }
                 Err(failure) => batch.slots.0.push(Slot::Failed(failure, is_verify(bytes))),
                 Ok(Command::Ask(ask)) => {
                     self.counters.asked(&ask);
-                    let question = Question { ask, verify: is_verify(bytes) };
+                    let verify = is_verify(bytes);
+                    let question = Question { ask: self.here(ask), verify };
                     if batch.slots.0.is_empty() {
                         return Some(Step::Ask(question));
                     }
@@ -122,6 +131,16 @@ impl Interpreter {
             }
         }
         (!batch.slots.0.is_empty()).then_some(Step::Batch(batch))
+    }
+
+    /// A question about the collection that the connection uses.
+    fn here(&self, ask: Ask) -> Ask {
+        let collection = self.collection.clone();
+        match ask {
+            Ask::Similar { query, .. } => Ask::Similar { collection, query },
+            Ask::Near { query, .. } => Ask::Near { collection, query },
+            other => other,
+        }
     }
 
     /// Appends the replies of a batch whose writes had these results.
@@ -141,7 +160,10 @@ impl Interpreter {
     }
 
     /// Appends the reply to a question.
-    pub fn answered(&self, question: &Question, reply: &Reply, out: &mut Vec<u8>) {
+    pub fn answered(&mut self, question: &Question, reply: &Reply, out: &mut Vec<u8>) {
+        if let Reply::Using(name) = reply {
+            self.collection = (name != DEFAULT_NAME).then(|| Arc::from(name.as_str()));
+        }
         self.render(reply, question.verify, out);
     }
 
@@ -185,6 +207,7 @@ impl Counters {
         let (counter, done) = match write {
             Write::VectorSet { .. } => (&self.vecsets, Done::VecSet),
             Write::MetadataSet { .. } => (&self.metasets, Done::MetaSet),
+            Write::VectorDelete { .. } => (&self.vecdels, Done::VecDel),
             // The parser makes no other writes.
             _ => (&self.events, Done::Event),
         };
@@ -193,7 +216,7 @@ impl Counters {
     }
 
     fn asked(&self, ask: &Ask) {
-        if matches!(ask, Ask::Similar(_) | Ask::Near(_)) {
+        if matches!(ask, Ask::Similar { .. } | Ask::Near { .. }) {
             self.sims.add(1);
         }
     }

@@ -4,6 +4,8 @@ mod archiver;
 mod backend;
 mod check;
 mod cidr;
+mod collection_change;
+mod collections;
 mod command;
 pub mod config;
 mod counters;
@@ -17,6 +19,7 @@ mod jobs;
 mod memory;
 mod parse;
 mod parse_admin;
+mod parse_collection;
 mod parse_topic;
 mod parse_topic_snapshot;
 mod parse_wal;
@@ -25,6 +28,7 @@ mod reply;
 mod server;
 mod session;
 mod snapshot;
+mod storage;
 mod timelines;
 mod topic_snapshots;
 mod topics;
@@ -36,9 +40,10 @@ mod words;
 pub use archiver::{ArchiveStatus, Archiver};
 pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
+pub use collection_change::SpecChange;
 pub use command::{
-    AppendTopic, Ask, Command, Compression, Create, Dump, ReadTopic, Recover, ReplayWal, Snapshot, Timelines,
-    TopicCompression, TopicOptions, TopicSnapshots, Topics, Wal,
+    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, ReadTopic, Recover,
+    ReplayWal, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions, TopicSnapshots, Topics, Wal,
 };
 pub use config::Config;
 pub use counters::{Counter, Counters};

@@ -3,8 +3,10 @@
 use crate::command::{Ask, Command};
 use crate::failure::{Failure, shown};
 use crate::parse_admin::{dump, no_more, snapshot};
+use crate::parse_collection::{collection, storage, use_collection};
 use crate::parse_topic::topic;
 use crate::parse_wal::{timeline, wal};
+use crate::wal_change::bad;
 use crate::words::Words;
 use cairn_engine::{EventOp, Filter, Limits, Metadata, Near, SearchOptions, Similar, Using, Write};
 use fast_float2::FastFloat;
@@ -27,6 +29,8 @@ pub fn parse(line: &str, limits: &Limits) -> Result<Command> {
         event(words).map(Command::Write)
     } else if is(name, "METASET") {
         metaset(words).map(Command::Write)
+    } else if is(name, "VECDEL") {
+        vecdel(words).map(Command::Write)
     } else {
         ask(name, words, limits).map(Command::Ask)
     }
@@ -34,9 +38,9 @@ pub fn parse(line: &str, limits: &Limits) -> Result<Command> {
 
 fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
     if is(name, "SIM") {
-        sim(words, limits).map(Ask::Similar)
+        sim(words, limits).map(|query| Ask::Similar { collection: None, query })
     } else if is(name, "SIMV") {
-        simv(words, limits).map(Ask::Near)
+        simv(words, limits).map(|query| Ask::Near { collection: None, query })
     } else if is(name, "INFO") {
         Ok(Ask::Info)
     } else if is(name, "CHECK") {
@@ -51,6 +55,12 @@ fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
         timeline(words).map(Ask::Timeline)
     } else if is(name, "TOPIC") {
         topic(words).map(Ask::Topic)
+    } else if is(name, "USE") {
+        use_collection(words).map(Ask::Use)
+    } else if is(name, "COLLECTION") {
+        collection(words).map(Ask::Collection)
+    } else if is(name, "STORAGE") {
+        storage(words).map(Ask::Storage)
     } else {
         Err(Failure::input(format!("Unknown command: {}", shown(name))))
     }
@@ -235,6 +245,29 @@ fn using(value: &str) -> Result<Using> {
     }
 }
 
+/// Takes an option of how vectors are searched; false when it is none.
+fn how(how: &mut SearchOptions, word: &str) -> Result<bool> {
+    let count =
+        |name: &str, value: &str| value.parse::<usize>().map_err(|_| bad(name, "a whole number", value));
+    if let Some(value) = option(word, "ef=") {
+        how.ef = Some(count("ef", value)?);
+    } else if let Some(value) = option(word, "offset=") {
+        how.offset = count("offset", value)?;
+    } else if let Some(value) = option(word, "exact=") {
+        how.exact = crate::wal_change::on_off("exact", value)?;
+    } else {
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+fn vecdel(words: Words<'_>) -> Result<Write> {
+    match words.rest().split_ascii_whitespace().collect::<Vec<_>>()[..] {
+        [id] => Ok(Write::VectorDelete { id: id.to_owned() }),
+        _ => Err(Failure::input("VECDEL requires 1 argument: <id>")),
+    }
+}
+
 fn sim(mut words: Words<'_>, limits: &Limits) -> Result<Similar> {
     let (Some(id), Some(k)) = (words.next(), words.next()) else {
         return Err(Failure::input("SIM requires at least 2 arguments: <id> <top_k>"));
@@ -257,7 +290,7 @@ fn sim(mut words: Words<'_>, limits: &Limits) -> Result<Similar> {
             query.min_score = Some(float(value)?);
         } else if let Some(value) = option(word, "adaptive=") {
             query.adaptive = Some(on_off(value)?);
-        } else {
+        } else if !how(&mut query.how, word)? {
             return Err(Failure::input(format!("Invalid SIM option: {}", shown(word))));
         }
     }
@@ -270,7 +303,7 @@ fn simv(mut words: Words<'_>, limits: &Limits) -> Result<Near> {
         return Err(Failure::input(usage));
     };
     let top_k = top_k(k, limits)?;
-    let (mut filter, mut min_score) = (None, None);
+    let (mut filter, mut min_score, mut options) = (None, None, SearchOptions::default());
     // Options stand between k and the floats.
     loop {
         let before = words;
@@ -281,12 +314,13 @@ fn simv(mut words: Words<'_>, limits: &Limits) -> Result<Near> {
             filter = Some(Filter::parse(value)?);
         } else if let Some(value) = option(word, "min_score=") {
             min_score = Some(float(value)?);
-        } else if word.contains('=') {
-            return Err(Failure::input(format!("Invalid SIMV option: {}", shown(word))));
-        } else {
+        } else if !how(&mut options, word)? {
+            if word.contains('=') {
+                return Err(Failure::input(format!("Invalid SIMV option: {}", shown(word))));
+            }
             words = before;
             break;
         }
     }
-    Ok(Near { vector: vector(words, limits)?, top_k, filter, min_score, how: SearchOptions::default() })
+    Ok(Near { vector: vector(words, limits)?, top_k, filter, min_score, how: options })
 }

@@ -45,6 +45,8 @@ pub fn render(reply: &Reply, dialect: Dialect, verify: bool, out: &mut Vec<u8>) 
         Reply::Done(Done::Event) => out.bytes.extend_from_slice(b"OK EVENT\r\n"),
         Reply::Done(Done::VecSet) => out.bytes.extend_from_slice(b"OK VECSET\r\n"),
         Reply::Done(Done::MetaSet) => out.bytes.extend_from_slice(b"OK METASET\r\n"),
+        Reply::Done(Done::VecDel) => out.bytes.extend_from_slice(b"OK VECDEL\r\n"),
+        Reply::Using(name) => out.bytes.extend_from_slice(format!("OK USE {name}\r\n").as_bytes()),
         Reply::Results(hits) => out.results(hits),
         Reply::Info(sections) => out.info(sections),
         Reply::Block(block) => out.block(block),

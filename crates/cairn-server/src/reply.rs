@@ -8,6 +8,8 @@ use cairn_engine::Hit;
 pub enum Reply {
     /// A write that is durable.
     Done(Done),
+    /// USE: later requests mean this collection.
+    Using(String),
     /// Search results, best first.
     Results(Vec<Hit>),
     /// INFO.
@@ -29,6 +31,8 @@ pub enum Done {
     VecSet,
     /// METASET.
     MetaSet,
+    /// VECDEL.
+    VecDel,
 }
 
 /// A section of INFO.

@@ -5,7 +5,7 @@ use crate::counters::Counters;
 use crate::failure::Failure;
 use crate::interpreter::{Interpreter, Question, Rules, Step};
 use crate::reply::Reply;
-use cairn_engine::{ErrorKind, Write};
+use cairn_engine::{ErrorKind, Request};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,7 +140,7 @@ impl Session {
     }
 
     /// One submission; this task sleeps until its last write is durable.
-    async fn write(&self, writes: Vec<Write>) -> Written {
+    async fn write(&self, writes: Vec<Request>) -> Written {
         let (send, done) = oneshot::channel();
         self.service.backend.submit(writes, Box::new(move |results| drop(send.send(results))));
         // An engine that goes away without an answer gives no results: each write is answered so.

@@ -1,27 +1,27 @@
 //! A backend that remembers what it was asked.
 
-use cairn_engine::{Error, Hit, Lsn, Write};
+use cairn_engine::{Error, Hit, Lsn, Request, Write};
 use cairn_server::{Ask, Backend, Block, Cost, Counters, Dialect, Interpreter, Reply, Rules, Written};
 use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
 pub struct Double {
     /// The writes, one list for each submission.
-    pub submissions: Mutex<Vec<Vec<Write>>>,
+    pub submissions: Mutex<Vec<Vec<Request>>>,
     /// The questions, and how many submissions were made before each.
     pub asked: Mutex<Vec<(String, usize)>>,
 }
 
 impl Backend for Double {
-    fn submit(&self, writes: Vec<Write>, done: Box<dyn FnOnce(Written) + Send>) {
+    fn submit(&self, writes: Vec<Request>, done: Box<dyn FnOnce(Written) + Send>) {
         done(self.write(writes));
     }
 
     /// Refuses the item `refused`, takes everything else.
-    fn write(&self, writes: Vec<Write>) -> Written {
+    fn write(&self, writes: Vec<Request>) -> Written {
         let mut submissions = self.submissions.lock().unwrap();
         let first = submissions.iter().flatten().count() as u64;
-        let answer = |(i, write): (usize, &Write)| match write {
+        let answer = |(i, request): (usize, &Request)| match &request.write {
             Write::VectorSet { id, .. } if id == "refused" => Err(Error::Input("Vector refused".into())),
             _ => Ok(Lsn(first + i as u64)),
         };
@@ -33,15 +33,15 @@ impl Backend for Double {
     fn answer(&self, ask: &Ask) -> Reply {
         self.asked.lock().unwrap().push((format!("{ask:?}"), self.submissions.lock().unwrap().len()));
         match ask {
-            Ask::Similar(query) => Reply::Results(vec![Hit { id: query.id.clone(), score: 1.0 }]),
-            Ask::Near(_) => Reply::Results(vec![]),
+            Ask::Similar { query, .. } => Reply::Results(vec![Hit { id: query.id.clone(), score: 1.0 }]),
+            Ask::Near { .. } => Reply::Results(vec![]),
             _ => Reply::Block(Block::new("ASKED").pair("k", "v")),
         }
     }
 
     fn cost(&self, ask: &Ask) -> Cost {
         match ask {
-            Ask::Near(_) => Cost::Search,
+            Ask::Near { .. } => Cost::Search,
             Ask::Check => Cost::Files,
             _ => Cost::Small,
         }

@@ -5,6 +5,7 @@
 mod any_bytes;
 mod bad_input;
 mod cidr;
+mod collections;
 mod config;
 mod double;
 mod dumps;

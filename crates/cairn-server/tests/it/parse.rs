@@ -112,11 +112,11 @@ fn metadata_is_the_rest_of_the_line() {
 
 #[test]
 fn searches_by_id() {
-    let Ask::Similar(query) = ask("SIM a 10") else { panic!("not SIM") };
+    let Ask::Similar { query, .. } = ask("SIM a 10") else { panic!("not SIM") };
     assert_eq!((query.id.as_str(), query.top_k, query.using), ("a", 10, Using::Fusion));
     assert!(query.filter.is_none() && query.min_score.is_none() && query.adaptive.is_none());
     let line = "sim a 1000 using=events filter=title:\"x y\",n>=3 min_score=0.25 adaptive=on";
-    let Ask::Similar(query) = ask(line) else { panic!("not SIM") };
+    let Ask::Similar { query, .. } = ask(line) else { panic!("not SIM") };
     assert_eq!((query.using, query.min_score, query.adaptive), (Using::Events, Some(0.25), Some(true)));
     assert!(query.filter.is_some());
 }
@@ -150,9 +150,9 @@ fn what_is_wrong_with_a_search_is_said() {
 
 #[test]
 fn searches_by_vector() {
-    let Ask::Near(query) = ask("SIMV 5 1 2.5") else { panic!("not SIMV") };
+    let Ask::Near { query, .. } = ask("SIMV 5 1 2.5") else { panic!("not SIMV") };
     assert_eq!((query.top_k, query.vector), (5, vec![1.0, 2.5]));
-    let Ask::Near(query) = ask("SIMV 5 filter=a:\"b c\" min_score=-1 1 2") else { panic!("not SIMV") };
+    let Ask::Near { query, .. } = ask("SIMV 5 filter=a:\"b c\" min_score=-1 1 2") else { panic!("not SIMV") };
     assert_eq!((query.vector, query.min_score), (vec![1.0, 2.0], Some(-1.0)));
     assert!(query.filter.is_some());
 }

@@ -2,7 +2,7 @@
 
 use crate::running::{NOW_US, config};
 use cairn_disk::{Fate, SimDisk};
-use cairn_engine::{Core, Database, ManualClock, Options, Write};
+use cairn_engine::{Core, Database, ManualClock, Options, Request};
 use cairn_server::{Ask, Backend, Block, Cost, Counters, Failure, Interpreter, Reply, Rules, Written};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 struct CoreBackend(Mutex<Core>);
 
 impl Backend for CoreBackend {
-    fn submit(&self, writes: Vec<Write>, done: Box<dyn FnOnce(Written) + Send>) {
+    fn submit(&self, writes: Vec<Request>, done: Box<dyn FnOnce(Written) + Send>) {
         done(self.write(writes));
     }
 
-    fn write(&self, writes: Vec<Write>) -> Written {
+    fn write(&self, writes: Vec<Request>) -> Written {
         self.0.lock().unwrap().step(writes)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::double::Double;
 use crate::running::{Running, config, fill, run, state_hash};
-use cairn_engine::Write;
+use cairn_engine::Request;
 use cairn_server::{Ask, Backend, Config, Cost, Counters, Failure, Reply, Server, Written};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -49,19 +49,19 @@ type Done = Box<dyn FnOnce(Written) + Send>;
 #[derive(Default)]
 struct Slow {
     inner: Double,
-    waiting: Mutex<Vec<(Vec<Write>, Done)>>,
+    waiting: Mutex<Vec<(Vec<Request>, Done)>>,
     submitted: tokio::sync::Notify,
     cancelled: AtomicBool,
     closed: AtomicBool,
 }
 
 impl Backend for Slow {
-    fn submit(&self, writes: Vec<Write>, done: Done) {
+    fn submit(&self, writes: Vec<Request>, done: Done) {
         self.waiting.lock().unwrap().push((writes, done));
         self.submitted.notify_one();
     }
 
-    fn write(&self, writes: Vec<Write>) -> Written {
+    fn write(&self, writes: Vec<Request>) -> Written {
         self.inner.write(writes)
     }
 
