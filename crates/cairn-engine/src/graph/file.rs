@@ -174,6 +174,7 @@ pub(crate) struct GraphViewMut<'a> {
 impl GraphFile {
     /// A file with all columns zero and no checksum yet.
     pub fn new(header: GraphHeader) -> Result<Self> {
+        const { assert!(cfg!(target_endian = "little"), "columns are written as they are in memory") };
         let sections = header.sections()?;
         let bytes = sections[4].end + CRC_BYTES;
         let mut lines = vec![Line([0; LINE]); bytes.div_ceil(LINE)];

@@ -53,7 +53,7 @@ pub struct GraphOf {
 }
 
 impl Graph {
-    /// Builds the graph of these columns, in memory of about `rows × (dimension + 13 × degree)` bytes until it is done and
+    /// Builds the graph of these columns, in memory of about `rows × (dimension + 10 × degree)` bytes until it is done and
     /// `rows × (dimension + 4 × degree)` afterwards. `None` when `work` was cancelled.
     ///
     /// # Errors
