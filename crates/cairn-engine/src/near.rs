@@ -49,6 +49,8 @@ struct Search<'a> {
     metric: Metric,
     scorer: Scorer,
     collection: &'a RwLock<Collection>,
+    /// About what share of the living rows matches the filter, 0 to 1.
+    share: f64,
     /// How many items were scored.
     candidates: Cell<usize>,
 }
@@ -72,20 +74,22 @@ pub(crate) fn near(collection: &RwLock<Collection>, question: &Question<'_>) -> 
         )));
     }
     let scorer = Scorer::new(metric, question.query);
-    let search =
-        Search { question, vectors, places, spec, metric, scorer, collection, candidates: Cell::new(0) };
+    let candidates = Cell::new(0);
+    let mut search =
+        Search { question, vectors, places, spec, metric, scorer, collection, share: 1.0, candidates };
     let found = search.run()?;
     Ok((found, search.candidates.get()))
 }
 
 impl Search<'_> {
-    fn run(&self) -> Result<Vec<Scored>> {
+    fn run(&mut self) -> Result<Vec<Scored>> {
         if let Some(wanted) = &self.question.wanted {
             let matching: u64 = wanted.iter().map(|word| u64::from(word.count_ones())).sum();
             let living: u64 = self.vectors.segments.iter().map(|s| u64::from(self.vectors.living(s))).sum();
             if matching <= LOOK_UP_MAX || matching <= living / LOOK_UP_SHARE {
                 return Ok(self.look_up());
             }
+            self.share = (matching as f64 / living.max(1) as f64).min(1.0);
         }
         let coded = self.spec.index == IndexKind::Flat || self.question.exact;
         let kind = self.vectors.segments.iter().find_map(|s| Some(s.derived().codes()?.kind()));
@@ -163,8 +167,14 @@ impl Search<'_> {
             Some(_) => (0..segment.rows()).filter(|row| accept(*row)).count(),
         };
         SCRATCH.with_borrow_mut(|scratch| {
+            let rows = f64::from(living) * self.share;
+            let share = rows / f64::from(segment.rows());
             // A walk that looks at more rows than would be scored without it costs more than that.
-            let wanted = Wanted { k, ef: ef.max(k), visits_max: (living as usize / 4).max(4 * ef.max(k)) };
+            let visits_max = (rows as usize).max(4 * ef.max(k));
+            let wanted = Wanted { k, ef: ef.max(k), visits_max }.narrowed(share);
+            if !everything && graph.visits_expected(wanted, share) > visits_max {
+                return Ok(false);
+            }
             let found = match everything {
                 true => graph.search(columns, &self.scorer, wanted, scratch)?,
                 false => graph.search_accepting(columns, &self.scorer, wanted, accept, scratch)?,

@@ -132,6 +132,21 @@ impl Engine {
         Ok(Hits { results: searcher.hits(found, query.how.offset), mode: Using::Vectors.name(), candidates })
     }
 
+    /// Many searches at once, on as many threads as there are cores: the answer of each, in order.
+    pub fn similar_to_vectors_in(&self, collection: Option<&str>, queries: &[Near]) -> Vec<Result<Hits>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(queries.len()).max(1);
+        let each = queries.len().div_ceil(threads).max(1);
+        std::thread::scope(|scope| {
+            let search = |part: &'_ [Near]| -> Vec<Result<Hits>> {
+                part.iter().map(|query| self.similar_to_vector_in(collection, query)).collect()
+            };
+            let parts: Vec<_> =
+                queries.chunks(each).map(|part| (part.len(), scope.spawn(move || search(part)))).collect();
+            let died = |n| vec![Err(Error::Bug("a search died".to_owned())); n];
+            parts.into_iter().flat_map(|(n, part)| part.join().unwrap_or_else(|_| died(n))).collect()
+        })
+    }
+
     /// How many of the best results are looked for: those of the page and those before it.
     fn reach(&self, top_k: usize, how: &SearchOptions) -> Result<usize> {
         let max = self.options().limits.top_k;

@@ -27,4 +27,5 @@ mod shape;
 mod support;
 mod timelines_crash;
 mod top_k;
+mod vectors_model;
 mod wal_modes;

@@ -132,6 +132,24 @@ fn a_graphs_recall_is_at_least_99_percent_whatever_happened_to_it() {
 }
 
 #[test]
+fn many_searches_at_once_answer_as_one_by_one() {
+    let set = set();
+    let engine = filled(&SimDisk::new(1), &set, graph());
+    compact(&engine);
+    let near = |query: &Vec<f32>| {
+        let how = SearchOptions::default();
+        Near { vector: query.clone(), top_k: 10, filter: None, min_score: None, how }
+    };
+    let queries: Vec<Near> = set.queries.iter().take(51).map(near).collect();
+    let together = engine.similar_to_vectors_in(Some("v"), &queries);
+    for (query, hits) in queries.iter().zip(together) {
+        let alone = engine.similar_to_vector_in(Some("v"), query).expect("a search");
+        assert_eq!(hits.expect("a search").results, alone.results);
+    }
+    assert!(engine.similar_to_vectors_in(None, &[]).is_empty());
+}
+
+#[test]
 fn searches_through_codes_find_exactly_what_searches_of_all_vectors_find() {
     let set = set();
     for elements in [Elements::F16, Elements::I8] {
