@@ -1,8 +1,13 @@
 //! Every version that shipped opens for good: small databases, stored as files, with the state hash they must have.
 
+use crate::collections::{create_with, to};
 use crate::support::*;
 use cairn_disk::{RealDisk, SimDisk, Storage};
-use cairn_engine::{Database, Engine, EventOp, Lsn, Options, Role, SyncMode, Target, WalSettings, check_dir};
+use cairn_engine::{
+    CollectionChange, CollectionSpec, CompactionPolicy, Database, Elements, Engine, EventOp, IndexKind, Lsn,
+    Options, Role, StorageMode, SyncMode, Target, WalSettings, Write, check_dir,
+};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +18,10 @@ const V1_HASH: &str = include_str!("../fixtures/v1.hash");
 /// Version 1 with what came later: several checkpoints, a replaced timeline and a branch, a log without vectors, its settings.
 const V1_TIMELINES: &str = "tests/fixtures/v1-timelines";
 const V1_TIMELINES_HASH: &str = include_str!("../fixtures/v1-timelines.hash");
+
+/// Version 2 of the checkpoint: several collections, an alias, deletes, a mapped segment with a graph, one with codes.
+const V2: &str = "tests/fixtures/v2-collections";
+const V2_HASH: &str = include_str!("../fixtures/v2-collections.hash");
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -138,4 +147,72 @@ fn version_1_with_timelines_opens_to_its_states() {
 /// The directory's own settings count.
 fn busy_options_as_stored() -> Options {
     Options { wal: None, ..busy_options() }
+}
+
+fn small_graphs() -> Options {
+    Options { graph_rows_min: 24, maintenance: false, ..busy_options() }
+}
+
+/// What made the third fixture.
+fn write_collections(dir: &Path) -> String {
+    let storage: Arc<dyn Storage> = Arc::new(RealDisk::new());
+    let (engine, _) = Engine::open(storage, dir, small_graphs()).expect("opens");
+    let graph = CollectionSpec {
+        storage: StorageMode::Mmap,
+        index: IndexKind::Graph,
+        fields: vec!["n".to_owned()],
+        max_vectors: 1_000,
+        ..CollectionSpec::default()
+    };
+    let codes = CollectionSpec { elements: Elements::I8, ..CollectionSpec::default() };
+    engine.change_collections(create_with("graph", graph)).expect("created");
+    engine.change_collections(create_with("codes", codes)).expect("created");
+    engine.change_collections(create_with("gone", CollectionSpec::default())).expect("created");
+    let alias = CollectionChange::AliasSet { alias: "live".to_owned(), collection: "graph".to_owned() };
+    engine.change_collections(alias).expect("changed");
+    let mut numbers = Numbers(44);
+    let one = |name: &str, write: Write| {
+        engine.write_requests(vec![to(name, write)]).remove(0).expect("written");
+    };
+    for n in 0..300 {
+        let name = ["default", "graph", "codes"][n % 3];
+        let id = format!("item-{n}");
+        one(name, vector(&id, &[numbers.unit(), numbers.unit(), numbers.unit(), 1.0]));
+        one(name, metadata(&id, &format!("n:{n}")));
+        one(name, event(&format!("c{}", n % 4), &id, EventOp::Add, 50, n as i64));
+    }
+    for n in 300..500 {
+        one("codes", vector(&format!("item-{n}"), &[numbers.unit(), numbers.unit(), numbers.unit(), 1.0]));
+    }
+    for n in (0..300).step_by(7) {
+        one(["default", "graph", "codes"][n % 3], Write::VectorDelete { id: format!("item-{n}") });
+    }
+    engine.change_collections(CollectionChange::Drop { name: "gone".to_owned() }).expect("dropped");
+    let all = CompactionPolicy { aggressive: true, ..CompactionPolicy::default() };
+    engine.compact(None, all, |_, _| ControlFlow::Continue(())).expect("compacted");
+    engine.close().expect("closed");
+    let storage: Arc<dyn Storage> = Arc::new(RealDisk::new());
+    let (_database, mut core, _) = Database::open(storage, dir, &small_graphs()).expect("opens");
+    assert!(core.step(vec![to("live", vector("later", &[1.0, 0.0, 0.0, 0.0]))])[0].is_ok());
+    hash(&core.view())
+}
+
+#[test]
+fn version_2_with_collections_opens_to_its_state_and_its_indexes() {
+    if let Some(dir) = std::env::var_os("CAIRN_WRITE_FIXTURE") {
+        println!("{}", write_collections(&Path::new(&dir).join("collections-fixture")));
+        return;
+    }
+    let disk = loaded(&fixture(V2));
+    let report = check_dir(&storage(&disk), Path::new(DIR)).expect("whole");
+    let hex: String = report.state_hash.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, V2_HASH.trim());
+    let (engine, report) = Engine::open(storage(&disk), Path::new(DIR), small_graphs()).expect("opens");
+    assert_eq!(hash(&engine.view().expect("a view")), V2_HASH.trim());
+    assert_eq!(report.discarded, Vec::<String>::new(), "its graphs and codes are taken as they are");
+    let stats = engine.storage_stats(None).expect("stats");
+    let shown: Vec<_> =
+        stats.iter().map(|s| (s.collection.as_str(), s.graphs, s.codes > 0, s.pending)).collect();
+    assert_eq!(shown, [("default", 0, false, 0), ("graph", 1, false, 0), ("codes", 0, true, 0)]);
+    assert_eq!(engine.collection_info("live").expect("an alias").name, "graph");
 }

@@ -68,7 +68,7 @@ impl Pair {
             0 => self.restart(),
             1..4 => drop(self.engine.checkpoint().expect("a checkpoint")),
             4..8 => self.compact(),
-            8..10 => drop(self.engine.wait_indexed(None).expect("indexed")),
+            8..10 => self.engine.wait_indexed(None).expect("indexed"),
             10 => self.come_or_go(),
             11..30 => self.search(),
             30..70 => self.delete(),
@@ -149,7 +149,7 @@ impl Pair {
 
     fn search(&mut self) {
         let (name, query) = (self.name(), self.vector());
-        let mut ask = |exact| {
+        let ask = |exact| {
             let how = SearchOptions { exact, ..SearchOptions::default() };
             let near = Near { vector: query.to_vec(), top_k: 10, filter: None, min_score: None, how };
             self.engine.similar_to_vector_in(Some(name), &near)
