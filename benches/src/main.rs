@@ -1,12 +1,12 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery`
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction`
 //! runs one part.
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|recovery|imports` runs one part.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod compaction;
 mod events;
 mod files;
 mod filters;
@@ -53,6 +53,9 @@ async fn main() -> Result<()> {
     }
     if wanted("log") {
         log::run()?;
+    }
+    if wanted("compaction") {
+        compaction::run()?;
     }
     if wanted("filters") {
         filters::run()?;

@@ -1,6 +1,8 @@
 //! Compaction: living rows of several vector segments as one new segment, made beside the sequencer and moved in by small
 //! steps, so that neither reads nor writes wait for it.
 
+use crate::derived::{self, DeriveJob};
+use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::layout::{TimelineDir, segment_name};
 use crate::manifest::FileRef;
@@ -116,6 +118,9 @@ pub struct MergeJob {
     /// The new segment's number.
     pub(crate) number: u32,
     pub(crate) spec: CollectionSpec,
+    pub(crate) metric: Metric,
+    /// From how many rows on a segment has a graph.
+    pub(crate) graph_rows_min: u32,
     /// The vectors as they were when it was planned.
     pub(crate) vectors: Vectors,
     /// The segments that become one.
@@ -157,6 +162,8 @@ pub struct Pace {
     pub cancel: AtomicBool,
     /// Bytes copied so far.
     pub bytes: AtomicU64,
+    /// Threads that compute; 0 means 1.
+    pub threads: usize,
 }
 
 impl Pace {
@@ -186,8 +193,28 @@ impl MergeJob {
             StorageMode::Memory => self.in_memory(&rows, pace)?,
             StorageMode::Mmap | StorageMode::Hybrid => self.in_file(&rows, pace)?,
         };
+        let segment = Arc::new(segment);
+        self.derive(&segment, pace)?;
         let (timeline, collection) = (self.timeline, self.collection);
-        Ok(Some(Merged { timeline, collection, segment: Arc::new(segment), from }))
+        Ok(Some(Merged { timeline, collection, segment, from }))
+    }
+
+    /// Computes what the collection wants of the segment before any row is moved in: searches never do without.
+    fn derive(&self, segment: &Arc<VectorSegment>, pace: &Pace) -> Result<()> {
+        while let Some(kind) = derived::missing(segment, &self.spec, self.graph_rows_min) {
+            let job = DeriveJob {
+                collection: self.collection,
+                segment: Arc::clone(segment),
+                metric: self.metric,
+                spec: self.spec.clone(),
+                kind,
+            };
+            let cancelled = || pace.cancel.load(Ordering::Relaxed);
+            if !job.run(pace.threads.max(1), &cancelled)? {
+                return Err(Error::Closed);
+            }
+        }
+        Ok(())
     }
 
     fn in_memory(&self, rows: &[(&VectorSegment, u32)], pace: &Pace) -> Result<VectorSegment> {

@@ -38,6 +38,8 @@ impl Core {
             collection,
             number,
             spec: state.spec.clone(),
+            metric: state.settings.metric,
+            graph_rows_min: self.options.graph_rows_min,
             vectors: state.vectors.clone(),
             sources,
         };

@@ -55,11 +55,28 @@ impl Drop for MaintenanceThread {
     }
 }
 
+/// Does work in a thread of its own that gives way to the rest of the process, and waits for it.
+pub(crate) fn giving_way<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let polite = move || {
+            // Without the right to be nice, it is not.
+            let _ = rustix::process::nice(NICENESS);
+            work()
+        };
+        scope.spawn(polite).join().map_err(|_| Error::Bug("a thread of maintenance died".to_owned()))
+    })
+}
+
+/// Half of the cores compute: the others serve.
+fn computing_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2)
+}
+
 impl Maintenance {
     pub fn new(messages: Sender<Message>) -> Maintenance {
         Maintenance {
             messages,
-            pace: Pace::default(),
+            pace: Pace { threads: computing_threads(), ..Pace::default() },
             working: Mutex::default(),
             wake: Condvar::new(),
             stopped: Mutex::new(false),
@@ -135,9 +152,8 @@ impl Maintenance {
         let Some(job) = self.with_core(move |core| core.begin_derive(name.as_deref()))? else {
             return Ok(false);
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let cancelled = || self.pace.cancel.load(Ordering::Relaxed);
-        let done = job.run(cores.div_ceil(2), &cancelled)?;
+        let done = job.run(self.pace.threads, &cancelled)?;
         self.with_core(Core::note_layout)?;
         Ok(done)
     }

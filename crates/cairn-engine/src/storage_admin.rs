@@ -4,6 +4,7 @@ use crate::compaction::CompactionPolicy;
 use crate::derived::{DerivedKind, missing};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::maintenance::giving_way;
 use crate::spec::{CollectionSpec, StorageMode};
 use crate::state::Slot;
 use std::ops::ControlFlow;
@@ -60,9 +61,18 @@ impl Engine {
         &self,
         collection: Option<&str>,
         policy: CompactionPolicy,
-        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+        progress: impl FnMut(u64, u64) -> ControlFlow<()> + Send,
     ) -> Result<CompactionReport> {
         policy.validate()?;
+        giving_way(|| self.compact_now(collection, policy, progress))?
+    }
+
+    fn compact_now(
+        &self,
+        collection: Option<&str>,
+        policy: CompactionPolicy,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<CompactionReport> {
         let status = self.stats().status;
         if status.read_only {
             return Err(Error::ReadOnly("state of the past".to_owned()));
