@@ -1,7 +1,7 @@
 //! DUMP over the wire.
 
 use crate::running::{Running, config, exists, fill, head, refused, run, state_hash};
-use cairn_client::Reply;
+use cairn_client::{CollectionOptions, Reply};
 use cairn_server::{Config, Dialect};
 use std::path::Path;
 
@@ -172,6 +172,64 @@ fn a_full_disk_fails_the_save_and_nothing_else() {
         assert!(!exists(&server.disk, "/snapshots/full.nvec"));
         client.dump_verify("good.nvec").await.unwrap();
         client.vecset("more", &[1.0, 1.0, 1.0]).await.unwrap();
+        server.stop().await;
+    });
+}
+
+#[test]
+fn all_collections_are_in_a_dump_and_the_counts_are_of_default() {
+    run(async {
+        let server = Running::start().await;
+        let mut client = server.client().await;
+        fill(&mut client).await;
+        client.dump_save(Some("one.nvec")).await.unwrap();
+        client.create_collection("books", &CollectionOptions::default()).await.unwrap();
+        client.alias_collection("live", "books").await.unwrap();
+        let cache = CollectionOptions { volatile: true, ..CollectionOptions::default() };
+        client.create_collection("cache", &cache).await.unwrap();
+        client.use_collection("live").await.unwrap();
+        fill(&mut client).await;
+        client.vecset("more", &[1.0, 2.0, 3.0]).await.unwrap();
+        let before = state_hash(&mut client).await;
+        let saved = client.dump_save(Some("two.nvec")).await.unwrap();
+        assert_eq!((saved.number("vector_store_vectors"), saved.number("collections")), (Some(20), Some(2)));
+        let info = client.dump_info("two.nvec").await.unwrap();
+        assert_eq!((info.number("event_store_count"), info.number("collections")), (Some(20), Some(2)));
+
+        let loaded = client.dump_load("one.nvec").await.unwrap();
+        assert_eq!(loaded.get("replaced"), Some("20 events, 20 vectors"));
+        assert_eq!(
+            (loaded.get("collections"), loaded.get("replaced_collections")),
+            (None, Some("books,cache"))
+        );
+        let gone = refused(&mut client, "VECSET x 1 1 1").await;
+        assert_eq!(gone, "Collection not found: live (there are: default)");
+
+        let loaded = client.dump_load("two.nvec").await.unwrap();
+        assert_eq!((loaded.get("collections"), loaded.get("replaced_collections")), (Some("2"), None));
+        assert_eq!(state_hash(&mut client).await, before);
+        // The connection still means live, which is there again.
+        client.vecdel("more").await.unwrap();
+        server.stop().await;
+    });
+}
+
+#[test]
+fn a_load_keeps_the_index_that_default_was_given() {
+    run(async {
+        let server = Running::start().await;
+        let mut client = server.client().await;
+        client.dump_save(Some("flat.nvec")).await.unwrap();
+        let graph = CollectionOptions { index: Some("graph".into()), ..CollectionOptions::default() };
+        client.configure_collection("default", &graph).await.unwrap();
+        client.dump_save(Some("graph.nvec")).await.unwrap();
+        client.dump_load("flat.nvec").await.unwrap();
+        let index = |stats: cairn_client::Block| stats.get("index").unwrap().to_owned();
+        assert_eq!(index(client.collection_stats("default").await.unwrap()), "graph");
+        let flat = CollectionOptions { index: Some("flat".into()), ..CollectionOptions::default() };
+        client.configure_collection("default", &flat).await.unwrap();
+        client.dump_load("graph.nvec").await.unwrap();
+        assert_eq!(index(client.collection_stats("default").await.unwrap()), "graph");
         server.stop().await;
     });
 }

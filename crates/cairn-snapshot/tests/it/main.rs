@@ -8,6 +8,7 @@ mod archive_real;
 mod archive_ship;
 mod archive_support;
 mod codecs;
+mod collections;
 mod concurrency;
 mod corrupt_repository;
 mod crash_create;
@@ -21,6 +22,7 @@ mod ids;
 mod listing;
 mod log_snapshots;
 mod names;
+mod nvec_collections;
 mod nvec_files;
 mod nvec_foreign;
 #[path = "../../../cairn-engine/tests/it/oracle.rs"]
