@@ -11,7 +11,7 @@ use crate::settings::{Limits, Settings};
 use crate::spec::CollectionSpec;
 use crate::state::{DEFAULT_NAME, State, check_name};
 use crate::view::{Position, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Builds a state; every part is checked, since it comes from outside.
 pub struct StateBuilder {
@@ -19,6 +19,7 @@ pub struct StateBuilder {
     state: Collection,
     name: String,
     finished: Vec<(String, Collection)>,
+    names: HashSet<String>,
     aliases: BTreeMap<String, String>,
     limits: Limits,
 }
@@ -38,6 +39,7 @@ impl StateBuilder {
             state: Collection::new(settings),
             name: DEFAULT_NAME.to_owned(),
             finished: Vec::new(),
+            names: HashSet::from([DEFAULT_NAME.to_owned()]),
             aliases: BTreeMap::new(),
             limits,
         })
@@ -46,17 +48,35 @@ impl StateBuilder {
     /// Ends the collection that was being filled, `default` at first, and begins the next one.
     pub fn begin_collection(&mut self, name: &str, settings: Settings, spec: CollectionSpec) -> Result<()> {
         check_name(name)?;
-        let taken = self.name == name || self.finished.iter().any(|(other, _)| other == name);
-        if taken {
-            return Err(Error::Input(format!("a collection stands twice: {name}")));
-        }
         settings.validate(self.limits.dimension)?;
         spec.validate()?;
+        if !self.names.insert(name.to_owned()) {
+            return Err(Error::Input(format!("a collection stands twice: {name}")));
+        }
         let mut next = Collection::new(settings);
         next.configure(spec);
         let name = std::mem::replace(&mut self.name, name.to_owned());
         self.finished.push((name, std::mem::replace(&mut self.state, next)));
         Ok(())
+    }
+
+    /// How the collection that is being filled is stored, indexed and bounded.
+    pub fn configure(&mut self, spec: CollectionSpec) -> Result<()> {
+        spec.validate()?;
+        self.state.configure(spec);
+        Ok(())
+    }
+
+    /// Sets the dimension in force, which no vector need have; 0: the first vector says.
+    pub fn set_dimension(&mut self, dimension: u32) -> Result<()> {
+        let limit = self.limits.dimension;
+        match dimension {
+            0 => Ok(()),
+            n if n > limit => {
+                Err(Error::Input(format!("Vector dimension {n} exceeds maximum allowed: {limit}")))
+            }
+            n => self.state.fix_dimension(n),
+        }
     }
 
     /// Makes an alias mean a collection, which may come later.

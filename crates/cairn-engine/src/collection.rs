@@ -164,7 +164,8 @@ impl Collection {
     }
 
     /// Refuses another dimension than that in force; the first is in force from then on.
-    fn fix_dimension(&mut self, dimension: u32) -> Result<()> {
+    /// Fixes the dimension, or refuses another one than is in force.
+    pub fn fix_dimension(&mut self, dimension: u32) -> Result<()> {
         if self.vectors.dimension == 0 {
             self.vectors.dimension = dimension;
         }

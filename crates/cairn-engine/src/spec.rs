@@ -208,8 +208,16 @@ impl CollectionSpec {
         }
     }
 
-    /// Appends the encoding: u32 length, JSON.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    /// The inverse of [`CollectionSpec::encode`], of exactly its bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<CollectionSpec> {
+        let mut d = Decoder::new(bytes);
+        let spec = CollectionSpec::decode(&mut d)?;
+        d.finish()?;
+        Ok(spec)
+    }
+
+    /// Appends the encoding of docs/format.md: u32 length, JSON.
+    pub fn encode(&self, out: &mut Vec<u8>) {
         let json = serde_json::to_vec(self).expect("a struct of plain fields");
         out.extend_from_slice(&(json.len() as u32).to_le_bytes());
         out.extend_from_slice(&json);

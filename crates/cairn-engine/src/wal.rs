@@ -3,13 +3,14 @@
 use crate::core::Adopt;
 use crate::engine::{Engine, LoadReport};
 use crate::error::{Error, Result};
-use crate::mutation::Mutation;
+use crate::mutation::{Change, Mutation};
 use crate::replay::{Until, log_config};
 use crate::time_text::show_time;
 use crate::timeline::{LogPlace, Timeline};
 use crate::wal_settings::WalSettings;
 use cairn_disk::Storage;
 use cairn_log::{Log, LogConfig, Lsn, ReadAhead, Reader, Record, TimelineId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,7 +30,7 @@ pub struct Wal {
 }
 
 /// What [`Engine::replay_wal`] did, or would do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReplayReport {
     /// Records read that were there already, and are equal.
     pub skipped: u64,
@@ -39,6 +40,27 @@ pub struct ReplayReport {
     pub segments: usize,
     /// The last LSN afterwards.
     pub lsn: Lsn,
+    /// The collections that the applied records are about, by the names they have in the end.
+    pub collections: BTreeSet<String>,
+}
+
+/// Which collections records are about, whose names come and go with the records.
+struct Affected {
+    names: BTreeMap<u32, String>,
+    numbers: BTreeSet<u32>,
+}
+
+impl Affected {
+    fn note(&mut self, mutation: &Mutation) {
+        if let Change::Create { name, .. } | Change::Rename { name } = &mutation.change {
+            self.names.insert(mutation.collection, name.clone());
+        }
+        self.numbers.insert(mutation.collection);
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        self.numbers.iter().filter_map(|number| self.names.get(number).cloned()).collect()
+    }
 }
 
 impl Engine {
@@ -186,6 +208,8 @@ impl Engine {
             _ => None,
         };
         let until = to_us.map_or(Until::End, Until::Time);
+        let names = live.state.read().iter().map(|(number, slot)| (number, slot.name.clone())).collect();
+        let mut affected = Affected { names, numbers: BTreeSet::new() };
         let mut waiting = Vec::new();
         for record in ReadAhead::new(theirs, |record| record.to_record()) {
             if self.options().cancel.load(Ordering::Relaxed) {
@@ -212,7 +236,9 @@ impl Engine {
                 return Err(gap_before(record.offset, report.lsn));
             }
             let value = record.value.as_deref().ok_or(Error::Decode("a record without a value"))?;
-            waiting.push((Mutation::decode(value)?, record.timestamp_us));
+            let mutation = Mutation::decode(value)?;
+            affected.note(&mutation);
+            waiting.push((mutation, record.timestamp_us));
             report.applied += 1;
             report.lsn = Lsn(record.offset);
             if waiting.len() == REPLAY_AT_ONCE {
@@ -220,6 +246,7 @@ impl Engine {
             }
         }
         self.append_replayed(&mut waiting, dry_run)?;
+        report.collections = affected.names();
         Ok(report)
     }
 

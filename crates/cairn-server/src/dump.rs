@@ -5,7 +5,7 @@ use crate::engine_backend::EngineBackend;
 use crate::failure::{Failure, shown};
 use crate::jobs::{Family, Kind};
 use crate::reply::{Dumped, Header, Reply, Stores};
-use cairn_engine::{Counts, ErrorKind};
+use cairn_engine::{Counts, DEFAULT_NAME, ErrorKind};
 use cairn_snapshot::nvec::{self, NvecInfo};
 use cairn_snapshot::{Job, dump_name, resolve};
 use std::path::PathBuf;
@@ -38,7 +38,12 @@ fn save(backend: &EngineBackend, given: Option<&str>) -> Result<Dumped> {
         let shown = path.display().to_string();
         backend.jobs.rename(Family::Dump, &shown);
         let info = nvec::save(storage, &path, &backend.engine.view()?, now_us, job)?;
-        Ok(Dumped::Saved { path: shown, stores: stores(&info), bytes: info.file_size })
+        Ok(Dumped::Saved {
+            path: shown,
+            stores: stores(&info),
+            bytes: info.file_size,
+            collections: info.collection_count,
+        })
     })
 }
 
@@ -47,10 +52,18 @@ fn load(backend: &EngineBackend, given: &str) -> Result<Dumped> {
         let path = path(backend, given)?;
         let shown = path.display().to_string();
         backend.jobs.rename(Family::Dump, &shown);
-        let replaced = backend.engine.stats().counts;
+        let replaced = backend.engine.collection_info(DEFAULT_NAME)?.counts;
+        let names = backend.engine.collections().into_iter().map(|info| info.name);
+        let replaced_collections = names.filter(|name| name != DEFAULT_NAME).collect();
         let loaded = nvec::load(&backend.engine, backend.storage.as_ref(), &path, job)
             .map_err(|e| not_found(e, given))?;
-        Ok(Dumped::Loaded { path: shown, stores: stores(&loaded.info), replaced: stores_of(&replaced) })
+        Ok(Dumped::Loaded {
+            path: shown,
+            stores: stores(&loaded.info),
+            replaced: stores_of(&replaced),
+            collections: loaded.info.collection_count,
+            replaced_collections,
+        })
     })
 }
 
@@ -79,6 +92,7 @@ fn info(backend: &EngineBackend, given: &str) -> Result<Dumped> {
         vectors: info.vector_count,
         file_bytes: info.file_size,
         created_ms: i64::try_from(info.created_ms).unwrap_or(i64::MAX),
+        collections: info.collection_count,
     };
     Ok(Dumped::Info { path: path.display().to_string(), header })
 }

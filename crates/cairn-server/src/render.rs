@@ -46,7 +46,7 @@ pub fn render(reply: &Reply, dialect: Dialect, verify: bool, out: &mut Vec<u8>) 
         Reply::Done(Done::VecSet) => out.bytes.extend_from_slice(b"OK VECSET\r\n"),
         Reply::Done(Done::MetaSet) => out.bytes.extend_from_slice(b"OK METASET\r\n"),
         Reply::Done(Done::VecDel) => out.bytes.extend_from_slice(b"OK VECDEL\r\n"),
-        Reply::Using(name) => out.bytes.extend_from_slice(format!("OK USE {name}\r\n").as_bytes()),
+        Reply::Using(name) => out.line(format_args!("OK USE {name}")),
         Reply::Results(hits) => out.results(hits),
         Reply::Info(sections) => out.info(sections),
         Reply::Block(block) => out.block(block),
@@ -137,18 +137,23 @@ impl Out<'_> {
     /// As nvecd-snapshot.en.md prints them, and `END`.
     fn dumped(&mut self, dumped: &Dumped) {
         match dumped {
-            Dumped::Saved { path, stores, bytes } => {
+            Dumped::Saved { path, stores, bytes, collections } => {
                 self.line(format_args!("OK Snapshot saved: {path}"));
                 self.stores(stores);
                 self.line(format_args!("size: {bytes} bytes"));
+                self.collections(*collections);
             }
-            Dumped::Loaded { stores, replaced, .. } => {
+            Dumped::Loaded { stores, replaced, collections, replaced_collections, .. } => {
                 self.line(format_args!(
                     "OK Snapshot loaded: {} events, {} vectors",
                     stores.events, stores.vectors
                 ));
                 self.stores(stores);
                 self.line(format_args!("replaced: {} events, {} vectors", replaced.events, replaced.vectors));
+                self.collections(*collections);
+                if !replaced_collections.is_empty() {
+                    self.pair("replaced_collections", replaced_collections.join(","));
+                }
             }
             Dumped::Verified { crc32, .. } => {
                 self.line(format_args!("OK Snapshot is valid (CRC32: 0x{crc32:08x})"));
@@ -164,6 +169,7 @@ impl Out<'_> {
                 self.pair("co_occurrence_count", header.pairs);
                 self.pair("file_size", header.file_bytes);
                 self.pair("created_at", utc(header.created_ms));
+                self.collections(header.collections);
             }
             Dumped::Status(status) => {
                 self.line(format_args!("OK STATUS"));
@@ -196,6 +202,13 @@ impl Out<'_> {
                 self.status(status);
                 self.end();
             }
+        }
+    }
+
+    /// How many collections, where there are more than nvecd knows.
+    fn collections(&mut self, count: u64) {
+        if count > 1 {
+            self.pair("collections", count);
         }
     }
 

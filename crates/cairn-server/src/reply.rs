@@ -8,13 +8,13 @@ use cairn_engine::Hit;
 pub enum Reply {
     /// A write that is durable.
     Done(Done),
-    /// USE: later requests mean this collection.
+    /// The connection's requests are about this collection from now on.
     Using(String),
     /// Search results, best first.
     Results(Vec<Hit>),
     /// INFO.
     Info(Vec<Section>),
-    /// A first line and lines `key: value`: CHECK and SNAPSHOT.
+    /// A first line and lines `key: value`: CHECK, COLLECTION, SNAPSHOT and the like.
     Block(Block),
     /// DUMP, where the dialects differ.
     Dump(Dumped),
@@ -92,6 +92,8 @@ pub enum Dumped {
         stores: Stores,
         /// Its size.
         bytes: u64,
+        /// Collections in it, `default` included.
+        collections: u64,
     },
     /// LOAD: the state is the file's.
     Loaded {
@@ -99,8 +101,12 @@ pub enum Dumped {
         path: String,
         /// What was in it.
         stores: Stores,
-        /// What it replaced.
+        /// What of `default` it replaced.
         replaced: Stores,
+        /// Collections in it, `default` included.
+        collections: u64,
+        /// The collections beside `default` that it replaced.
+        replaced_collections: Vec<String>,
     },
     /// VERIFY: every byte is as it was written.
     Verified {
@@ -120,7 +126,7 @@ pub enum Dumped {
     Status(JobStatus),
 }
 
-/// How much a `.nvec` file holds.
+/// How much of `default` a `.nvec` file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stores {
     /// Contexts with events.
@@ -150,6 +156,8 @@ pub struct Header {
     pub file_bytes: u64,
     /// When it was made, milliseconds since the Unix epoch.
     pub created_ms: i64,
+    /// Collections in it, `default` included.
+    pub collections: u64,
 }
 
 /// How a long operation goes.

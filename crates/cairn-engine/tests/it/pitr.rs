@@ -1,9 +1,12 @@
 //! Going back: any record and any microsecond of a long history with restores in it, against what was seen at the time.
 
+use crate::collections::{create, to};
 use crate::oracle::{Oracle, Seen};
 use crate::support::*;
 use cairn_disk::SimDisk;
-use cairn_engine::{Engine, Error, Lsn, ManualClock, Options, Target, TimelineId, WalSettings};
+use cairn_engine::{
+    CollectionChange, Engine, Error, Lsn, ManualClock, Options, Target, TimelineId, WalSettings,
+};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +34,14 @@ impl Run {
             1..12 => self.clock.advance(self.numbers.below(4) as i64),
             _ => {}
         }
-        let answer = self.engine.write(vec![scripted(n, &mut self.numbers)]).remove(0);
+        let answer = match self.numbers.below(40) {
+            0 => self.change(),
+            m => {
+                // Some are of no collection that is there now: refused, as a part of the run.
+                let name = ["default", "b", "c", "live"][(m % 4) as usize];
+                self.engine.write_requests(vec![to(name, scripted(n, &mut self.numbers))]).remove(0)
+            }
+        };
         let view = self.engine.view().expect("a view");
         let points = &self.oracle.timelines[&self.oracle.live].points;
         let seen = points.last().expect("one").0;
@@ -42,6 +52,18 @@ impl Run {
             let points = &mut self.oracle.timelines.get_mut(&self.oracle.live).expect("known").points;
             points.push((view.lsn().0, time_us, hash(&view)));
         }
+    }
+
+    /// Collections come and go; what cannot be now is refused.
+    fn change(&mut self) -> cairn_engine::Result<Lsn> {
+        let mut name = || ["b", "c", "d"][self.numbers.below(3) as usize].to_owned();
+        let (a, b) = (name(), name());
+        self.engine.change_collections(match self.numbers.below(6) {
+            0 | 1 => create(&a),
+            2 => CollectionChange::Drop { name: a },
+            3 => CollectionChange::Rename { from: a, to: b },
+            _ => CollectionChange::AliasSet { alias: "live".to_owned(), collection: a },
+        })
     }
 
     /// A time may be just past the last record; it is not to be in the future.

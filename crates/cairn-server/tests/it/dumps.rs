@@ -177,6 +177,61 @@ fn a_full_disk_fails_the_save_and_nothing_else() {
 }
 
 #[test]
+fn all_collections_are_in_a_dump_and_the_counts_are_of_default() {
+    run(async {
+        let server = Running::start().await;
+        let mut client = server.client().await;
+        fill(&mut client).await;
+        client.dump_save(Some("one.nvec")).await.unwrap();
+        client.collection_create("books", &[]).await.unwrap();
+        client.collection_alias("live", "books").await.unwrap();
+        client.collection_create("cache", &[("volatile", "on")]).await.unwrap();
+        client.use_collection("live").await.unwrap();
+        fill(&mut client).await;
+        client.vecset("more", &[1.0, 2.0, 3.0]).await.unwrap();
+        let before = state_hash(&mut client).await;
+        let saved = client.dump_save(Some("two.nvec")).await.unwrap();
+        assert_eq!((saved.number("vector_store_vectors"), saved.number("collections")), (Some(20), Some(2)));
+        let info = client.dump_info("two.nvec").await.unwrap();
+        assert_eq!((info.number("event_store_count"), info.number("collections")), (Some(20), Some(2)));
+
+        let loaded = client.dump_load("one.nvec").await.unwrap();
+        assert_eq!(loaded.get("replaced"), Some("20 events, 20 vectors"));
+        assert_eq!(
+            (loaded.get("collections"), loaded.get("replaced_collections")),
+            (None, Some("books,cache"))
+        );
+        let gone = refused(&mut client, "VECSET x 1 1 1").await;
+        assert_eq!(gone, "Collection not found: live (there are: default)");
+
+        let loaded = client.dump_load("two.nvec").await.unwrap();
+        assert_eq!((loaded.get("collections"), loaded.get("replaced_collections")), (Some("2"), None));
+        assert_eq!(state_hash(&mut client).await, before);
+        // The connection still means live, which is there again.
+        client.vecdel("more").await.unwrap();
+        server.stop().await;
+    });
+}
+
+#[test]
+fn a_load_keeps_the_index_that_default_was_given() {
+    run(async {
+        let server = Running::start().await;
+        let mut client = server.client().await;
+        client.dump_save(Some("flat.nvec")).await.unwrap();
+        client.collection_configure("default", &[("index", "graph")]).await.unwrap();
+        client.dump_save(Some("graph.nvec")).await.unwrap();
+        client.dump_load("flat.nvec").await.unwrap();
+        let index = |stats: cairn_client::Block| stats.get("index").unwrap().to_owned();
+        assert_eq!(index(client.collection_stats("default").await.unwrap()), "graph");
+        client.collection_configure("default", &[("index", "flat")]).await.unwrap();
+        client.dump_load("graph.nvec").await.unwrap();
+        assert_eq!(index(client.collection_stats("default").await.unwrap()), "graph");
+        server.stop().await;
+    });
+}
+
+#[test]
 fn nvecds_dialect_answers_in_one_line() {
     run(async {
         let server = Running::start_with(Config { dialect: Dialect::Nvecd, ..config() }).await;

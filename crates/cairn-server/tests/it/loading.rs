@@ -36,6 +36,10 @@ fn reads_go_on_and_writes_and_saves_are_refused() {
             refused(&mut client, "EVENT c ADD item1 1").await,
             "LOADING (a test): reads go on, writes when it is done"
         );
+        assert!(refused(&mut client, "COLLECTION CREATE books").await.starts_with("LOADING (a test)"));
+        assert!(refused(&mut client, "VECDEL item1").await.starts_with("LOADING (a test)"));
+        client.use_collection("default").await.unwrap();
+        assert_eq!(client.list_collections().await.unwrap().lines.len(), 1);
         assert_eq!(refused(&mut client, "DUMP SAVE a.nvec").await, "Cannot save snapshot: read-only mode");
         assert_eq!(refused(&mut client, "SNAPSHOT CREATE").await, "Cannot save snapshot: read-only mode");
         assert!(refused(&mut client, "SNAPSHOT RESTORE x").await.starts_with("LOADING"));

@@ -32,6 +32,8 @@ fn writes() {
     assert_eq!(both(&Reply::Done(Done::Event)), "OK EVENT\r\n");
     assert_eq!(both(&Reply::Done(Done::VecSet)), "OK VECSET\r\n");
     assert_eq!(both(&Reply::Done(Done::MetaSet)), "OK METASET\r\n");
+    assert_eq!(both(&Reply::Done(Done::VecDel)), "OK VECDEL\r\n");
+    assert_eq!(both(&Reply::Using("books".into())), "OK USE books\r\n");
 }
 
 #[test]
@@ -101,7 +103,12 @@ const STORES: Stores = Stores { contexts: 100, events: 5000, vectors: 2000, pair
 
 #[test]
 fn dump_save() {
-    let reply = Reply::Dump(Dumped::Saved { path: "/s/b.nvec".into(), stores: STORES, bytes: 1_048_576 });
+    let reply = Reply::Dump(Dumped::Saved {
+        path: "/s/b.nvec".into(),
+        stores: STORES,
+        bytes: 1_048_576,
+        collections: 1,
+    });
     let (documented, nvecd) = in_each(&reply);
     assert_eq!(
         documented,
@@ -114,7 +121,13 @@ fn dump_save() {
 #[test]
 fn dump_load() {
     let replaced = Stores { events: 3, vectors: 4, ..Stores::default() };
-    let reply = Reply::Dump(Dumped::Loaded { path: "/s/b.nvec".into(), stores: STORES, replaced });
+    let reply = Reply::Dump(Dumped::Loaded {
+        path: "/s/b.nvec".into(),
+        stores: STORES,
+        replaced,
+        collections: 1,
+        replaced_collections: vec![],
+    });
     let (documented, nvecd) = in_each(&reply);
     assert_eq!(
         documented,
@@ -145,6 +158,7 @@ fn dump_info() {
         vectors: 2000,
         file_bytes: 1_048_576,
         created_ms: 1_737_201_600_123,
+        collections: 1,
     };
     let (documented, nvecd) = in_each(&Reply::Dump(Dumped::Info { path: "/s/b.nvec".into(), header }));
     assert_eq!(

@@ -179,11 +179,20 @@ fn a_state_of_the_past_answers_and_refuses_every_change() {
     let listed = ask("TIMELINE LIST");
     assert!(listed.contains("role=live") && listed.contains("to_lsn=6"), "{listed}");
     assert!(ask("WAL STATUS").starts_with("OK WAL_STATUS\r\n"));
+    assert_eq!(ask("USE default"), "OK USE default\r\n");
+    assert!(ask("COLLECTION STATS default").contains("\r\nvectors: 3\r\n"));
     let id = past.block("CHECK")["timeline"].clone();
     for line in [
         "VECSET x 1 2".to_owned(),
         "METASET a1 k:v".to_owned(),
         "EVENT c ADD a1 5".to_owned(),
+        "VECDEL a1".to_owned(),
+        "COLLECTION CREATE x".to_owned(),
+        "COLLECTION CONFIGURE default ef_search=9".to_owned(),
+        "COLLECTION ALIAS x default".to_owned(),
+        "COLLECTION UNALIAS x".to_owned(),
+        "COLLECTION RENAME x y".to_owned(),
+        "COLLECTION DROP x".to_owned(),
         "DUMP SAVE x.nvec".to_owned(),
         "DUMP LOAD x.nvec".to_owned(),
         "SNAPSHOT CREATE".to_owned(),

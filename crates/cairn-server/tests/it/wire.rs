@@ -42,6 +42,37 @@ const CONVERSATION: &[(&str, &str)] = &[
         "DUMP STATUS\r\n",
         "OK STATUS\r\nstatus: idle\r\noperation: \r\nfilepath: \r\nstart_time: 0\r\nend_time: 0\r\npercent: 0\r\nbytes_written: 0\r\nerror_message: \r\nEND\r\n",
     ),
+    (
+        "COLLECTION CREATE books dimension=2 index=flat\r\n",
+        "OK COLLECTION_CREATED books\r\nname: books\r\naliases: \r\ndimension: 2\r\nmetric: cosine\r\nstorage: memory\r\n\
+         hot_tier_bytes: 0\r\nindex: flat\r\nm: 16\r\nef_construction: 200\r\nef_search: 64\r\nelements: f32\r\n\
+         max_vectors: 0\r\nmax_bytes: 0\r\nfields: \r\nvolatile: false\r\nEND\r\n",
+    ),
+    ("COLLECTION CREATE books\r\n", "(error) Collection exists: books\r\n"),
+    ("USE books\r\n", "OK USE books\r\n"),
+    ("VECSET a 1 0\r\n", "OK VECSET\r\n"),
+    ("VECSET b 0 1\r\n", "OK VECSET\r\n"),
+    ("VECSET c 0 0 1\r\n", "(error) Vector dimension mismatch: expected 2, got 3\r\n"),
+    ("USE shelf\r\n", "(error) Collection not found: shelf (there are: books, default)\r\n"),
+    ("VECDEL b\r\n", "OK VECDEL\r\n"),
+    ("VECDEL b\r\n", "(error) Vector not found: b\r\n"),
+    ("SIMV 5 1 1\r\n", "OK RESULTS 1\r\na 0.7071\r\n"),
+    ("EVENT u ADD z 1\r\n", "OK EVENT\r\n"),
+    (
+        "COLLECTION ALIAS live books\r\n",
+        "OK COLLECTION_ALIASED live\r\nalias: live\r\ncollection: books\r\nreplaced: \r\nEND\r\n",
+    ),
+    ("USE default\r\n", "OK USE default\r\n"),
+    ("SIM a 10 using=events\r\n", "OK RESULTS 1\r\nb 5000.0000\r\n"),
+    (
+        "COLLECTION RENAME books films\r\n",
+        "OK COLLECTION_RENAMED films\r\nfrom: books\r\nname: films\r\nEND\r\n",
+    ),
+    (
+        "COLLECTION DROP films\r\n",
+        "OK COLLECTION_DROPPED films\r\nname: films\r\naliases: live\r\nvectors: 1\r\nmetadata: 0\r\ncontexts: 1\r\n\
+         events: 1\r\nvector_bytes: 8\r\ndry_run: false\r\nEND\r\n",
+    ),
 ];
 
 fn conversation(dialect: Dialect) -> (Vec<u8>, String) {

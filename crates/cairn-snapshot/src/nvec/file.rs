@@ -2,6 +2,7 @@
 
 use super::header::{FOOTER_BYTES, HEADER_BYTES, Header, VERSION};
 use super::parse::{self, Discard};
+use super::parse_collections;
 use super::section::{self, SECTION_HEADER_BYTES, Section};
 use super::source::{Source, crc_mismatch};
 use crate::error::{Error, Result};
@@ -24,18 +25,20 @@ pub struct NvecInfo {
     pub version: u32,
     /// Bit 0: extension sections follow the three.
     pub flags: u32,
-    /// Events in all rings.
+    /// Events in all rings of `default`.
     pub event_count: u64,
-    /// Co-occurrence pairs.
+    /// Co-occurrence pairs of `default`.
     pub pair_count: u64,
-    /// Vectors.
+    /// Vectors of `default`.
     pub vector_count: u64,
-    /// Contexts.
+    /// Contexts of `default`.
     pub context_count: u64,
     /// Bytes of the file.
     pub file_size: u64,
     /// When it was made, milliseconds since the Unix epoch.
     pub created_ms: u64,
+    /// Collections, `default` included.
+    pub collection_count: u64,
 }
 
 impl NvecInfo {
@@ -118,6 +121,7 @@ impl<'a> NvecFile<'a> {
             context_count: counts.contexts,
             file_size: header.file_bytes,
             created_ms: header.created_ms,
+            collection_count: parse_collections::count(self, &sections, job)?,
         })
     }
 

@@ -1,12 +1,12 @@
-//! What a View's sections of a `.nvec` file hold.
+//! What a collection's sections of a `.nvec` file hold.
 
 use super::pairs::{self, Pair};
 use super::section::{COUNTS, DEDUP, EVENTS, METADATA, ONE_SIDED, ORIGIN, PAIRS, SETTINGS, UNEVEN, VECTORS};
-use super::sink::{Measure, Sink};
+use super::sink::{Measure, Measured, Sink};
 use crate::error::{Error, Result};
 use cairn_engine::{CollectionView, Position};
 
-/// The payloads of a View's sections. They are made twice, to learn their sizes and to write them; a View never changes,
+/// The payloads of a collection's sections. They are made twice, to learn their sizes and to write them; a View never changes,
 /// so both times are the same.
 pub(crate) struct Payloads<'a> {
     view: &'a CollectionView,
@@ -14,12 +14,12 @@ pub(crate) struct Payloads<'a> {
     one_sided: u64,
     uneven: u64,
     /// Bytes and CRC of the pairs section, which are learnt on the way.
-    pairs: (u64, u32),
+    pairs: Measured,
 }
 
 impl<'a> Payloads<'a> {
     pub(crate) fn new(view: &'a CollectionView, position: Position) -> Result<Payloads<'a>> {
-        let mut payloads = Payloads { view, position, one_sided: 0, uneven: 0, pairs: (0, 0) };
+        let mut payloads = Payloads { view, position, one_sided: 0, uneven: 0, pairs: Measured::default() };
         let mut measure = Measure::default();
         let (mut one_sided, mut uneven) = (0, 0);
         payloads.pairs(&mut measure, |pair| {
@@ -31,9 +31,9 @@ impl<'a> Payloads<'a> {
     }
 
     /// The bytes of a section's payload, and their CRC.
-    pub(crate) fn measure(&self, kind: u32) -> Result<(u64, u32)> {
+    pub(crate) fn measure(&self, kind: u32) -> Result<Measured> {
         if kind == PAIRS {
-            return Ok(self.pairs);
+            return Ok(self.pairs.clone());
         }
         let mut measure = Measure::default();
         self.put(kind, &mut measure)?;

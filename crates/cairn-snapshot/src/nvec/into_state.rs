@@ -3,14 +3,15 @@
 use super::file::{NvecFile, NvecInfo};
 use super::pairs::Pair;
 use super::parse::{self, Event, FileCounts, Visitor};
+use super::parse_collections;
 use super::section::{self, EVENTS, Section};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::repository::make_dir;
 use cairn_disk::{Access, Storage, parent_dir};
 use cairn_engine::{
-    DatabaseId, Engine, LoadReport, Lsn, Metadata, Position, Remembered, RestoreReport, Settings,
-    StateBuilder, TimelineId, View, restore_dir,
+    CollectionSpec, CollectionView, DEFAULT_NAME, DatabaseId, Engine, LoadReport, Lsn, Metadata, Position,
+    Remembered, RestoreReport, Settings, StateBuilder, TimelineId, View, restore_dir,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -25,13 +26,24 @@ pub struct NvecLoaded {
 }
 
 /// Reads the file at `path` as a state, checking all of it. Extensions that this build does not know are skipped. A file
-/// without settings gets `defaults`, with its own metric and ring capacity.
+/// without settings gets `defaults`, with its own metric and ring capacity; one that does not say how `default` is stored
+/// and indexed, the default spec.
 ///
 /// Memory: the state, and a few buffers.
 pub fn read(
     storage: &dyn Storage,
     path: &Path,
     defaults: &Settings,
+    job: &Job<'_>,
+) -> Result<(View, NvecInfo)> {
+    read_with(storage, path, defaults, &CollectionSpec::default(), job)
+}
+
+fn read_with(
+    storage: &dyn Storage,
+    path: &Path,
+    defaults: &Settings,
+    default_spec: &CollectionSpec,
     job: &Job<'_>,
 ) -> Result<(View, NvecInfo)> {
     let file = storage.open(path, Access::Read)?;
@@ -45,15 +57,18 @@ pub fn read(
     };
     let refused =
         |e: cairn_engine::Error| Error::damaged(path, None, "settings", "settings in their ranges", e);
-    let mut state = State { builder: StateBuilder::new(settings).map_err(refused)?, metadata: 0, dedup: 0 };
-    let counts = parse::content(&nvec, &sections, job, &meter, &mut state)?;
+    let spec = parse_collections::default_spec(&nvec, &sections, job)?;
+    let mut builder = StateBuilder::new(settings).map_err(refused)?;
+    builder.configure(spec.unwrap_or_else(|| default_spec.clone())).map_err(refused)?;
+    let mut state = State { builder, listed: Listed::default(), finished: Vec::new() };
+    parse::content(&nvec, &sections, job, &meter, &mut state)?;
     let position = parse::origin(&nvec, &sections, job)?.unwrap_or(Position {
         database: DatabaseId::ZERO,
         timeline: TimelineId::ZERO,
         lsn: Lsn(0),
         time_us: i64::try_from(info.created_ms).unwrap_or(0).saturating_mul(1_000),
     });
-    Ok((state.finish(path, &counts, position)?, info))
+    Ok((state.finish(path, position)?, info))
 }
 
 /// Replaces the state of a running engine by the file at `path`. Reads go on from the old state meanwhile; on any failure
@@ -61,9 +76,9 @@ pub fn read(
 pub fn load(engine: &Engine, storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<NvecLoaded> {
     let mut loaded = None;
     let reason = format!("loaded {}", path.display());
-    let defaults = &engine.options().settings;
+    let (defaults, spec) = (&engine.options().settings, engine.collection_info(DEFAULT_NAME)?.spec);
     let report = engine.load(&reason, |draft| {
-        let (view, info) = read(storage, path, defaults, job)?;
+        let (view, info) = read_with(storage, path, defaults, &spec, job)?;
         loaded = Some(info);
         Ok::<_, Error>(draft.put_image(view.into_image())?)
     })?;
@@ -118,11 +133,20 @@ impl Visitor for LargestRing {
     }
 }
 
+/// How much the file lists of a collection.
+#[derive(Default)]
+struct Listed {
+    metadata: u64,
+    dedup: u64,
+}
+
 /// A state that is being put together.
 struct State {
     builder: StateBuilder,
-    metadata: u64,
-    dedup: u64,
+    /// Of the collection that is being filled.
+    listed: Listed,
+    /// Of those that are, in their order.
+    finished: Vec<(FileCounts, Listed)>,
 }
 
 impl Visitor for State {
@@ -144,12 +168,16 @@ impl Visitor for State {
         Ok(())
     }
 
+    fn dimension(&mut self, dimension: u32) -> Result<(), String> {
+        told(self.builder.set_dimension(dimension))
+    }
+
     fn vector(&mut self, id: &str, vector: &[f32]) -> Result<(), String> {
         told(self.builder.set_vector(id, vector))
     }
 
     fn metadata(&mut self, id: &str, metadata: Metadata) -> Result<(), String> {
-        self.metadata += 1;
+        self.listed.metadata += 1;
         told(self.builder.set_metadata(id, metadata))
     }
 
@@ -165,8 +193,20 @@ impl Visitor for State {
         id: &str,
         time_s: i64,
     ) -> Result<(), String> {
-        self.dedup += 1;
+        self.listed.dedup += 1;
         told(self.builder.push_dedup(state, score, context, id, time_s))
+    }
+
+    fn counted(&mut self, counts: &FileCounts) {
+        self.finished.push((*counts, std::mem::take(&mut self.listed)));
+    }
+
+    fn collection(&mut self, name: &str, settings: Settings, spec: CollectionSpec) -> Result<(), String> {
+        told(self.builder.begin_collection(name, settings, spec))
+    }
+
+    fn alias(&mut self, alias: &str, collection: &str) {
+        self.builder.set_alias(alias, collection);
     }
 }
 
@@ -177,25 +217,34 @@ fn told(result: cairn_engine::Result<()>) -> Result<(), String> {
 impl State {
     /// The state, once it holds everything the file lists: an entry that stood twice, or found no room in its ring, is
     /// missing in the counts.
-    fn finish(self, path: &Path, expected: &FileCounts, position: Position) -> Result<View> {
-        let (metadata, dedup) = (self.metadata, self.dedup);
-        let view = self.builder.finish(position)?;
-        let collection = view.default_collection();
-        let actual = collection.counts();
-        let listed = [
-            ("contexts", expected.contexts, actual.contexts),
-            ("events", expected.events, actual.events),
-            ("pairs", expected.pairs, actual.pairs),
-            ("vectors", expected.vectors, actual.vectors),
-            ("metadata", metadata, actual.metadata),
-            ("dedup entries", dedup, collection.dedup().count() as u64),
-        ];
-        match listed.into_iter().find(|(_, expected, actual)| expected != actual) {
-            None => Ok(view),
-            Some((what, expected, actual)) => {
-                let what = format!("{what} that a state can hold");
-                Err(Error::damaged(path, None, what, expected, actual))
-            }
+    fn finish(self, path: &Path, position: Position) -> Result<View> {
+        let finished = self.finished;
+        let refused = |e: cairn_engine::Error| {
+            Error::damaged(path, None, "collections", "names, and aliases of collections that are there", e)
+        };
+        let view = self.builder.finish(position).map_err(refused)?;
+        for (collection, (expected, listed)) in view.collections().iter().zip(&finished) {
+            all_there(path, collection, expected, listed)?;
+        }
+        Ok(view)
+    }
+}
+
+fn all_there(path: &Path, collection: &CollectionView, expected: &FileCounts, listed: &Listed) -> Result<()> {
+    let actual = collection.counts();
+    let all = [
+        ("contexts", expected.contexts, actual.contexts),
+        ("events", expected.events, actual.events),
+        ("pairs", expected.pairs, actual.pairs),
+        ("vectors", expected.vectors, actual.vectors),
+        ("metadata", listed.metadata, actual.metadata),
+        ("dedup entries", listed.dedup, collection.dedup().count() as u64),
+    ];
+    match all.into_iter().find(|(_, expected, actual)| expected != actual) {
+        None => Ok(()),
+        Some((what, expected, actual)) => {
+            let what = format!("{what} that a state can hold");
+            Err(Error::damaged(path, None, what, expected, actual))
         }
     }
 }

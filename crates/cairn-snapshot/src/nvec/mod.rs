@@ -1,11 +1,13 @@
 //! `.nvec`: the portable single file (docs/format.md, "`.nvec`, version 1").
 
+mod collections;
 mod file;
 mod from_view;
 mod header;
 mod into_state;
 mod pairs;
 mod parse;
+mod parse_collections;
 mod save;
 mod section;
 mod sink;

@@ -3,13 +3,17 @@
 use super::file::NvecFile;
 use super::header::saturated;
 use super::pairs::Pair;
+use super::parse_collections;
 use super::section::{
-    self, COUNTS, DEDUP, EVENTS, METADATA, ONE_SIDED, ORIGIN, PAIRS, SETTINGS, Section, UNEVEN, VECTORS,
+    self, COLLECTIONS, COUNTS, DEDUP, EVENTS, METADATA, ONE_SIDED, ORIGIN, PAIRS, SETTINGS, Section, UNEVEN,
+    VECTORS,
 };
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::job::{Job, Meter};
-use cairn_engine::{DatabaseId, EventOp, Lsn, Metadata, Metric, Position, Remembered, Settings, TimelineId};
+use cairn_engine::{
+    CollectionSpec, DatabaseId, EventOp, Lsn, Metadata, Metric, Position, Remembered, Settings, TimelineId,
+};
 
 /// An origin's LSN is at most this, so that what is logged after it has numbers.
 const LSN_MAX: u64 = i64::MAX as u64;
@@ -23,6 +27,10 @@ pub(crate) trait Visitor {
         Ok(())
     }
     fn pair(&mut self, _pair: &Pair<'_>) -> Result<(), String> {
+        Ok(())
+    }
+    /// The dimension in force; 0: none yet.
+    fn dimension(&mut self, _dimension: u32) -> Result<(), String> {
         Ok(())
     }
     fn vector(&mut self, _id: &str, _vector: &[f32]) -> Result<(), String> {
@@ -42,6 +50,13 @@ pub(crate) trait Visitor {
     ) -> Result<(), String> {
         Ok(())
     }
+    /// The collection that was told of held so much: `default` at first.
+    fn counted(&mut self, _counts: &FileCounts) {}
+    /// What comes is of another collection.
+    fn collection(&mut self, _name: &str, _settings: Settings, _spec: CollectionSpec) -> Result<(), String> {
+        Ok(())
+    }
+    fn alias(&mut self, _alias: &str, _collection: &str) {}
 }
 
 /// Looks at everything and keeps nothing.
@@ -77,8 +92,8 @@ pub(crate) fn counts(nvec: &NvecFile<'_>, sections: &[Section], job: &Job<'_>) -
         return Ok(FileCounts { events, pairs, vectors, contexts });
     };
     let mut source = nvec.source(*section, job, None);
-    let [events, pairs, vectors, contexts] = [source.u64()?, source.u64()?, source.u64()?, source.u64()?];
-    let counts = FileCounts { events, pairs, vectors, contexts };
+    let counts = true_counts(&mut source)?;
+    let FileCounts { events, pairs, vectors, .. } = counts;
     let in_header = [header.events, header.pairs, header.vectors];
     let true_ones = [saturated(events), saturated(pairs), saturated(vectors)];
     if in_header != true_ones {
@@ -90,6 +105,12 @@ pub(crate) fn counts(nvec: &NvecFile<'_>, sections: &[Section], job: &Job<'_>) -
     }
     source.finish()?;
     Ok(counts)
+}
+
+/// The payload of a counts section.
+pub(crate) fn true_counts(source: &mut Source<'_>) -> Result<FileCounts> {
+    let [events, pairs, vectors, contexts] = [source.u64()?, source.u64()?, source.u64()?, source.u64()?];
+    Ok(FileCounts { events, pairs, vectors, contexts })
 }
 
 /// The settings, when the file has them.
@@ -138,23 +159,40 @@ const EVENT_BYTES_MIN: u64 = 5 + 4 + 8 + 4;
 /// Calls the visitor with every entry of the sections this build knows, and checks the counts.
 pub(crate) fn content(
     nvec: &NvecFile<'_>,
-    sections: &[Section],
+    all: &[Section],
     job: &Job<'_>,
     meter: &Meter<'_>,
     visitor: &mut dyn Visitor,
-) -> Result<FileCounts> {
+) -> Result<()> {
+    let counts = counts(nvec, all, job)?;
+    sections(nvec, all, &counts, job, meter, visitor)?;
+    visitor.counted(&counts);
+    settings(nvec, all, job)?;
+    origin(nvec, all, job)?;
+    if let Some(section) = section::find(all, COLLECTIONS) {
+        parse_collections::collections(nvec, *section, job, meter, visitor)?;
+    }
+    parse_collections::default_spec(nvec, all, job)?;
+    meter.file(0, 0);
+    Ok(())
+}
+
+/// Calls the visitor with every entry of one collection's sections.
+pub(crate) fn sections(
+    nvec: &NvecFile<'_>,
+    sections: &[Section],
+    counts: &FileCounts,
+    job: &Job<'_>,
+    meter: &Meter<'_>,
+    visitor: &mut dyn Visitor,
+) -> Result<()> {
     let open = |kind| section::find(sections, kind).map(|section| nvec.source(*section, job, Some(meter)));
     let missing = || Error::Bug("one of the three sections is missing".to_owned());
-    let counts = counts(nvec, sections, job)?;
-    events(open(EVENTS).ok_or_else(missing)?, &counts, visitor)?;
-    pairs(open(PAIRS).ok_or_else(missing)?, [open(ONE_SIDED), open(UNEVEN)], &counts, visitor)?;
-    vectors(open(VECTORS).ok_or_else(missing)?, &counts, visitor)?;
+    events(open(EVENTS).ok_or_else(missing)?, counts, visitor)?;
+    pairs(open(PAIRS).ok_or_else(missing)?, [open(ONE_SIDED), open(UNEVEN)], counts, visitor)?;
+    vectors(open(VECTORS).ok_or_else(missing)?, counts, visitor)?;
     open(METADATA).map_or(Ok(()), |source| metadata(source, visitor))?;
-    settings(nvec, sections, job)?;
-    open(DEDUP).map_or(Ok(()), |source| dedup(source, visitor))?;
-    origin(nvec, sections, job)?;
-    meter.file(0, 0);
-    Ok(counts)
+    open(DEDUP).map_or(Ok(()), |source| dedup(source, visitor))
 }
 
 fn same(source: &Source<'_>, what: &str, expected: u64, actual: u64) -> Result<()> {
@@ -315,6 +353,7 @@ fn vectors(mut source: Source<'_>, counts: &FileCounts, visitor: &mut dyn Visito
     let (dimension, _) = vectors_head(&mut source)?;
     let n = source.count(5 + u64::from(dimension) * 4)?;
     same(&source, "number of vectors", counts.vectors, n)?;
+    visitor.dimension(dimension).map_err(refused(&source, "dimension"))?;
     let (mut id, mut vector) = (String::new(), Vec::new());
     for _ in 0..n {
         source.text(&mut id)?;

@@ -1,7 +1,7 @@
 //! Saving a View as a `.nvec` file.
 
+use super::collections::FilePayloads;
 use super::file::NvecInfo;
-use super::from_view::Payloads;
 use super::header::{FLAG_EXTENSIONS, FOOTER_BYTES, HEADER_BYTES, Header, VERSION, saturated};
 use super::section::{SECTION_HEADER_BYTES, encode_header};
 use super::sink::{FileSink, Sink};
@@ -12,7 +12,7 @@ use cairn_engine::View;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Writes the state of `view` to `path` (mode 0600), replacing a file that is there. When this returns, the file is
+/// Writes the state of `view`, without what is volatile, to `path` (mode 0600), replacing a file that is there. When this returns, the file is
 /// durable and whole; until then `path` is what it was, also after a crash. `now_us` is the time now, microseconds since
 /// the Unix epoch.
 ///
@@ -68,7 +68,7 @@ fn create_unfinished(storage: &dyn Storage, path: &Path) -> Result<Box<dyn File>
 
 /// A file whose every size is known.
 struct Plan<'a> {
-    payloads: Payloads<'a>,
+    payloads: FilePayloads<'a>,
     header: Header,
     sections: Vec<Planned>,
 }
@@ -81,14 +81,14 @@ struct Planned {
 
 impl<'a> Plan<'a> {
     fn new(view: &'a View, now_us: i64, job: &Job<'_>) -> Result<Plan<'a>> {
-        let payloads = Payloads::new(view.default_collection(), view.position())?;
+        let payloads = FilePayloads::new(view, job)?;
         let mut sections = Vec::new();
         let mut file_bytes = HEADER_BYTES + FOOTER_BYTES;
         for kind in payloads.kinds() {
             job.go_on()?;
-            let (bytes, crc) = payloads.measure(kind)?;
-            file_bytes += SECTION_HEADER_BYTES + bytes;
-            sections.push(Planned { kind, bytes, crc });
+            let measured = payloads.measure(kind)?;
+            file_bytes += SECTION_HEADER_BYTES + measured.bytes;
+            sections.push(Planned { kind, bytes: measured.bytes, crc: measured.crc() });
         }
         let counts = view.default_collection().counts();
         let created_ms = u64::try_from(now_us / 1_000)
@@ -134,6 +134,7 @@ impl<'a> Plan<'a> {
             context_count: counts.contexts,
             file_size: self.header.file_bytes,
             created_ms: self.header.created_ms,
+            collection_count: self.payloads.count(),
         }
     }
 }

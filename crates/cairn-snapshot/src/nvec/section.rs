@@ -7,7 +7,7 @@ use cairn_disk::File;
 /// Bytes before a section's payload: u32 kind, u32 CRC-32 of the payload, u64 length of the payload.
 pub(crate) const SECTION_HEADER_BYTES: u64 = 16;
 /// Sections of a file, at most: those of docs/format.md and room for what others add.
-const SECTIONS_MAX: usize = 1_024;
+pub(crate) const SECTIONS_MAX: usize = 1_024;
 
 /// Contexts and their rings.
 pub(crate) const EVENTS: u32 = 1;
@@ -30,8 +30,13 @@ pub(crate) const ORIGIN: u32 = 21;
 /// Pairs whose second item has another score for the first.
 pub(crate) const UNEVEN: u32 = 22;
 
+/// Further collections, each with sections of its own, and aliases.
+pub(crate) const COLLECTIONS: u32 = 23;
+/// How `default` is stored, indexed and bounded.
+pub(crate) const SPEC: u32 = 24;
+
 /// The first kind of an extension.
-const EXTENSIONS_FROM: u32 = 16;
+pub(crate) const EXTENSIONS_FROM: u32 = 16;
 
 /// Where a section is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,19 +27,44 @@ pub(crate) trait Sink {
     }
 }
 
+/// Bytes that were measured: how many, and their sum so far.
+#[derive(Default, Clone)]
+pub(crate) struct Measured {
+    pub bytes: u64,
+    crc: crc32fast::Hasher,
+}
+
+impl Measured {
+    pub(crate) fn crc(&self) -> u32 {
+        self.crc.clone().finalize()
+    }
+}
+
 /// Counts and sums up what it is given.
 #[derive(Default)]
 pub(crate) struct Measure {
-    pub bytes: u64,
+    bytes: u64,
     crc: crc32fast::Hasher,
     /// Small fields are summed up together.
     pending: Vec<u8>,
 }
 
 impl Measure {
-    pub(crate) fn finish(mut self) -> (u64, u32) {
+    pub(crate) fn finish(mut self) -> Measured {
+        self.sum();
+        Measured { bytes: self.bytes, crc: self.crc }
+    }
+
+    /// As if those bytes were put here.
+    pub(crate) fn add(&mut self, measured: &Measured) {
+        self.sum();
+        self.bytes += measured.bytes;
+        self.crc.combine(&measured.crc);
+    }
+
+    fn sum(&mut self) {
         self.crc.update(&self.pending);
-        (self.bytes, self.crc.finalize())
+        self.pending.clear();
     }
 }
 
@@ -48,8 +73,7 @@ impl Sink for Measure {
         self.bytes += bytes.len() as u64;
         self.pending.extend_from_slice(bytes);
         if self.pending.len() >= 64 << 10 {
-            self.crc.update(&self.pending);
-            self.pending.clear();
+            self.sum();
         }
         Ok(())
     }

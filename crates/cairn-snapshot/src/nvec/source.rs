@@ -77,6 +77,32 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// Leaves `n` bytes out, which are not read: what was taken has no sum from then on.
+    pub(crate) fn skip(&mut self, n: u64) -> Result<()> {
+        if n > self.left() {
+            return Err(self.bad("section end", format!("{n} bytes more"), format!("{} bytes", self.left())));
+        }
+        let buffered = (self.buffer.len() - self.used) as u64;
+        self.used += n.min(buffered) as usize;
+        if n > buffered {
+            self.next += n - buffered;
+        }
+        Ok(())
+    }
+
+    /// Where in the file the next byte is.
+    pub(crate) fn position(&self) -> u64 {
+        self.at()
+    }
+
+    /// Fails unless every byte was taken or left out.
+    pub(crate) fn at_end(&self) -> Result<()> {
+        match self.left() {
+            0 => Ok(()),
+            left => Err(self.bad("section end", "the last entry's end", format!("{left} bytes more"))),
+        }
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut out = [0; N];
         out.copy_from_slice(self.take(N)?);
@@ -151,13 +177,7 @@ impl<'a> Source<'a> {
 
     /// Fails unless every byte was taken and they are what the section's CRC says.
     pub(crate) fn finish(self) -> Result<()> {
-        if self.left() > 0 {
-            return Err(self.bad(
-                "section end",
-                "the last entry's end",
-                format!("{} bytes more", self.left()),
-            ));
-        }
+        self.at_end()?;
         let actual = self.crc.clone().finalize();
         if actual == self.section.crc { Ok(()) } else { Err(crc_mismatch(self.file, self.section, actual)) }
     }

@@ -1,6 +1,7 @@
 //! Every version that shipped opens for good: a repository and a portable file, stored as files, with the state hash
 //! they must have.
 
+use crate::nvec_collections::several;
 use crate::support::*;
 use cairn_disk::{FileType, RealDisk, SimDisk, Storage, read_file};
 use cairn_snapshot::{Compression, Job, Repository, nvec};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const V1_HASH: &str = include_str!("../fixtures/v1/state.hash");
+const COLLECTIONS_HASH: &str = include_str!("../fixtures/v1/collections.hash");
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1").join(name)
@@ -45,7 +47,10 @@ fn write(dir: &Path) -> String {
         cairn_snapshot::create(&repository, view.clone(), &options, &Job::default()).expect("created");
     }
     nvec::save(disk.as_ref(), &dir.join("small.nvec"), &view, NOW_US, &Job::default()).expect("saved");
-    hex(view.state_hash())
+    let (_engine, several) = several(settings());
+    let path = dir.join("collections.nvec");
+    nvec::save(disk.as_ref(), &path, &several, NOW_US, &Job::default()).expect("saved");
+    format!("{}\ncollections {}", hex(view.state_hash()), hex(several.state_hash()))
 }
 
 #[test]
@@ -68,4 +73,13 @@ fn a_version_1_portable_file_verifies_and_loads() {
     nvec::verify(&real, &path, &Job::default()).expect("whole");
     let (view, info) = nvec::read(&real, &path, &settings(), &Job::default()).expect("readable");
     assert_eq!((info.version, hex(view.state_hash())), (1, V1_HASH.trim().to_owned()));
+}
+
+#[test]
+fn a_portable_file_with_collections_verifies_and_loads() {
+    let (real, path) = (RealDisk::new(), fixture("collections.nvec"));
+    nvec::verify(&real, &path, &Job::default()).expect("whole");
+    let (view, info) = nvec::read(&real, &path, &settings(), &Job::default()).expect("readable");
+    assert_eq!((info.version, info.collection_count), (1, 3));
+    assert_eq!(hex(view.state_hash()), COLLECTIONS_HASH.trim());
 }

@@ -9,6 +9,7 @@ mod archive_real;
 mod archive_ship;
 mod archive_support;
 mod codecs;
+mod collections;
 mod concurrency;
 mod corrupt_repository;
 mod crash_create;
@@ -22,6 +23,7 @@ mod ids;
 mod listing;
 mod log_snapshots;
 mod names;
+mod nvec_collections;
 mod nvec_files;
 mod nvec_foreign;
 #[path = "../../../cairn-engine/tests/it/oracle.rs"]

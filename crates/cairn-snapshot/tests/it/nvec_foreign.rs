@@ -11,18 +11,18 @@ const FILE: &str = "/dumps/theirs.nvec";
 
 /// Bytes put together field by field.
 #[derive(Default, Clone)]
-struct Out(Vec<u8>);
+pub struct Out(pub Vec<u8>);
 
 impl Out {
-    fn u8(mut self, value: u8) -> Out {
+    pub fn u8(mut self, value: u8) -> Out {
         self.0.push(value);
         self
     }
-    fn u32(mut self, value: u32) -> Out {
+    pub fn u32(mut self, value: u32) -> Out {
         self.0.extend(value.to_le_bytes());
         self
     }
-    fn u64(mut self, value: u64) -> Out {
+    pub fn u64(mut self, value: u64) -> Out {
         self.0.extend(value.to_le_bytes());
         self
     }
@@ -34,16 +34,16 @@ impl Out {
         self.0.extend(value.to_le_bytes());
         self
     }
-    fn f32(mut self, value: f32) -> Out {
+    pub fn f32(mut self, value: f32) -> Out {
         self.0.extend(value.to_le_bytes());
         self
     }
-    fn text(mut self, text: &str) -> Out {
+    pub fn text(mut self, text: &str) -> Out {
         self = self.u32(text.len() as u32);
         self.0.extend(text.as_bytes());
         self
     }
-    fn bytes(mut self, bytes: &[u8]) -> Out {
+    pub fn bytes(mut self, bytes: &[u8]) -> Out {
         self.0.extend(bytes);
         self
     }
@@ -53,7 +53,7 @@ impl Out {
 }
 
 /// A file whose sizes and CRCs are right, whatever is in its sections.
-fn file(counts: [u32; 3], sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
+pub fn file(counts: [u32; 3], sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let length = 48 + sections.iter().map(|(_, payload)| 16 + payload.len() as u64).sum::<u64>();
     let flags = u32::from(sections.len() > 3);
     let mut out = Out(b"NVEC".to_vec()).u32(1).u32(flags);
@@ -69,7 +69,7 @@ fn file(counts: [u32; 3], sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The three sections of a small file.
-fn three() -> Vec<(u32, Vec<u8>)> {
+pub fn three() -> Vec<(u32, Vec<u8>)> {
     let events =
         Out::default().u64(1).text("ctx").u32(5).u32(2).event("a", 10, 100, 1).event("b", 20, 101, 2);
     let pairs = Out::default().u64(1).text("a").text("b").f64(200.0);
@@ -77,9 +77,9 @@ fn three() -> Vec<(u32, Vec<u8>)> {
     vec![(1, events.0), (2, pairs.0), (3, vectors.0)]
 }
 
-const COUNTS: [u32; 3] = [2, 1, 1];
+pub const COUNTS: [u32; 3] = [2, 1, 1];
 
-fn read(bytes: &[u8]) -> Result<View, Error> {
+pub fn read(bytes: &[u8]) -> Result<View, Error> {
     let disk = SimDisk::new(1);
     disk.write_file(Path::new(FILE), bytes);
     let read = nvec::read(&disk, Path::new(FILE), &Settings::default(), &one_thread());
@@ -91,7 +91,7 @@ fn read(bytes: &[u8]) -> Result<View, Error> {
 }
 
 /// The file is refused for what is at this place in a section, not for its CRC.
-fn refused(counts: [u32; 3], sections: &[(u32, Vec<u8>)], what: &str) {
+pub fn refused(counts: [u32; 3], sections: &[(u32, Vec<u8>)], what: &str) {
     let error = read(&file(counts, sections)).map(|view| view.counts()).expect_err(what);
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error}");
     let text = error.to_string();

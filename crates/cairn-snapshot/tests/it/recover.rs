@@ -4,8 +4,8 @@
 use crate::oracle::{Oracle, Seen};
 use cairn_disk::{Fate, SimDisk, Storage};
 use cairn_engine::{
-    Engine, EventOp, Lsn, ManualClock, Options, Settings, Target, TimelineId, View, WalSettings, Write,
-    check_dir,
+    CollectionChange, CollectionSpec, Engine, EventOp, Lsn, ManualClock, Options, Request, Settings, Target,
+    TimelineId, View, WalSettings, Write, check_dir,
 };
 use cairn_snapshot::archive::{Shipper, plan};
 use cairn_snapshot::{CreateOptions, Job, Repository, create, recover};
@@ -112,12 +112,37 @@ impl Run {
 
     fn write(&mut self) {
         self.clock.advance(self.numbers.below(4) as i64);
-        let write = write(&mut self.numbers);
-        let lsn = *self.engine.write(vec![write])[0].as_ref().expect("written");
+        let changed = if self.numbers.below(30) == 0 { self.change() } else { None };
+        let lsn = changed.unwrap_or_else(|| self.write_one());
         let view = self.engine.view().expect("a view");
         let time_us = cairn_engine::Clock::now_us(&*self.clock);
         let points = &mut self.oracle.timelines.get_mut(&self.oracle.live).expect("known").points;
         points.push((lsn.0, time_us, hash(&view)));
+    }
+
+    /// A write to some collection.
+    fn write_one(&mut self) -> Lsn {
+        let names: Vec<String> = self.engine.collections().into_iter().map(|info| info.name).collect();
+        let name = &names[self.numbers.below(names.len() as u64) as usize];
+        let request = Request { collection: Some(Arc::from(name.as_str())), write: write(&mut self.numbers) };
+        *self.engine.write_requests(vec![request])[0].as_ref().expect("written")
+    }
+
+    /// Collections come and go; `None`: not what there is to be changed now.
+    fn change(&mut self) -> Option<Lsn> {
+        let mut name = || ["b", "c", "d", "e"][self.numbers.below(4) as usize].to_owned();
+        let (a, b) = (name(), name());
+        let change = match self.numbers.below(5) {
+            0 | 1 => CollectionChange::Create {
+                name: a,
+                settings: Box::default(),
+                spec: Box::new(CollectionSpec::default()),
+            },
+            2 => CollectionChange::Drop { name: a },
+            3 => CollectionChange::Rename { from: a, to: b },
+            _ => CollectionChange::AliasSet { alias: format!("alias-{a}"), collection: b },
+        };
+        self.engine.change_collections(change).ok()
     }
 
     fn go_back(&mut self) {
