@@ -49,6 +49,11 @@ impl Client {
         self.request_with(|request| request.metaset(id, metadata)).await?.done()
     }
 
+    /// Takes an item's vector and metadata away; its events stay.
+    pub async fn vecdel(&mut self, id: &str) -> Result<()> {
+        self.request_with(|request| request.vecdel(id)).await?.done()
+    }
+
     /// The items most similar to an item, best first.
     pub async fn sim(&mut self, id: &str, top_k: u32, options: &Sim) -> Result<Vec<Hit>> {
         self.request_with(|request| request.sim(id, top_k, options)).await?.results()
@@ -147,7 +152,7 @@ impl Client {
         self.lines("SNAPSHOT STATUS").await
     }
 
-    async fn lines(&mut self, line: &str) -> Result<Block> {
+    pub(crate) async fn lines(&mut self, line: &str) -> Result<Block> {
         self.request(line).await.and_then(Reply::block)
     }
 

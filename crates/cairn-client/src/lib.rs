@@ -18,6 +18,7 @@
 //! ```
 
 mod client;
+mod collections;
 mod commands;
 mod decode;
 mod error;

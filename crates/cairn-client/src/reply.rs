@@ -153,6 +153,7 @@ fn known(head: &[u8]) -> Result<Cow<'static, str>> {
         b"OK EVENT" => Cow::Borrowed("OK EVENT"),
         b"OK VECSET" => Cow::Borrowed("OK VECSET"),
         b"OK METASET" => Cow::Borrowed("OK METASET"),
+        b"OK VECDEL" => Cow::Borrowed("OK VECDEL"),
         b"+OK" => Cow::Borrowed("+OK"),
         other => Cow::Owned(text(other)?.to_owned()),
     })

@@ -37,6 +37,12 @@ pub struct Sim {
     pub min_score: Option<f64>,
     /// Whether fusion weighs events by how many there are (search by id only).
     pub adaptive: Option<bool>,
+    /// Candidates that a search along the graph looks at: more find more of the nearest, slower.
+    pub ef: Option<u32>,
+    /// Whether every vector is looked at, whatever index there is.
+    pub exact: Option<bool>,
+    /// How many of the best results are passed over: the results before this page.
+    pub offset: Option<u32>,
 }
 
 /// Writes request lines into a buffer. Each method appends one whole line, or nothing when it fails.
@@ -95,6 +101,20 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
+    /// `VECDEL <id>`.
+    pub fn vecdel(&mut self, id: &str) -> Result<()> {
+        let id = word("id", id)?;
+        push(self.0, &["VECDEL ", id, "\n"]);
+        Ok(())
+    }
+
+    /// `USE <collection>`: what the requests after it mean.
+    pub fn use_collection(&mut self, name: &str) -> Result<()> {
+        let name = word("collection", name)?;
+        push(self.0, &["USE ", name, "\n"]);
+        Ok(())
+    }
+
     /// `SIM <id> <k> …`.
     pub fn sim(&mut self, id: &str, top_k: u32, options: &Sim) -> Result<()> {
         let id = word("id", id)?;
@@ -108,7 +128,7 @@ impl<'a> Request<'a> {
             Some(Using::Vectors) => push(out, &[" using=vectors"]),
             Some(Using::Fusion) => push(out, &[" using=fusion"]),
         }
-        conditions(out, filter, options.min_score);
+        conditions(out, filter, options);
         if let Some(adaptive) = options.adaptive {
             push(out, &[if adaptive { " adaptive=on" } else { " adaptive=off" }]);
         }
@@ -116,11 +136,11 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// `SIMV <k> … <f1> … <fN>`; of `options`, only the filter and the lowest score.
+    /// `SIMV <k> … <f1> … <fN>`; of `options`, not those of searches by id.
     pub fn simv(&mut self, vector: &[f32], top_k: u32, options: &Sim) -> Result<()> {
         let filter = options.filter.as_deref().map(|filter| rest("filter", filter)).transpose()?;
         show(self.0, "SIMV ", top_k);
-        conditions(self.0, filter, options.min_score);
+        conditions(self.0, filter, options);
         self.floats(vector);
         Ok(())
     }
@@ -133,12 +153,21 @@ impl<'a> Request<'a> {
     }
 }
 
-fn conditions(out: &mut Vec<u8>, filter: Option<&str>, min_score: Option<f64>) {
+fn conditions(out: &mut Vec<u8>, filter: Option<&str>, options: &Sim) {
     if let Some(filter) = filter {
         push(out, &[" filter=", filter]);
     }
-    if let Some(score) = min_score {
+    if let Some(score) = options.min_score {
         show(out, " min_score=", score);
+    }
+    if let Some(ef) = options.ef {
+        show(out, " ef=", ef);
+    }
+    if let Some(exact) = options.exact {
+        push(out, &[if exact { " exact=on" } else { " exact=off" }]);
+    }
+    if let Some(offset) = options.offset {
+        show(out, " offset=", offset);
     }
 }
 

@@ -37,7 +37,7 @@ impl Shape {
         let mut words = request.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let first = words.next().unwrap_or_default();
         // Writes first: they come in the greatest numbers.
-        if is(first, "VECSET") || is(first, "EVENT") || is(first, "METASET") {
+        if is(first, "VECSET") || is(first, "EVENT") || is(first, "METASET") || is(first, "VECDEL") {
             return Some(Shape::Line);
         }
         if is(first, "SIM") || is(first, "SIMV") {

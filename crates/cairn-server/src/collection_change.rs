@@ -3,7 +3,10 @@
 use crate::failure::Failure;
 use crate::units::{parse_size, show_size};
 use crate::wal_change::{bad, on_off};
-use cairn_engine::{Advise, CollectionSpec, Elements, IndexKind, Metric, Settings, StorageMode};
+use cairn_engine::{
+    Advise, CollectionChange, CollectionSpec, DEFAULT_NAME, Elements, Engine, IndexKind, Metric, Settings,
+    StorageMode,
+};
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -90,6 +93,33 @@ impl SpecChange {
             }
             _ => return Ok(false),
         }
+        Ok(true)
+    }
+
+    /// Takes the value of a configuration's `index_type`, which was checked.
+    pub(crate) fn take_index(&mut self, value: &str) {
+        self.index = self.index("index_type", value).ok();
+    }
+
+    /// Makes the collection `default` so, when it is not; says whether it was changed. What was asked for is logged.
+    ///
+    /// # Errors
+    /// What [`Engine::change_collections`] refuses.
+    pub fn apply_to_default(&self, engine: &Engine) -> Result<bool> {
+        let info = engine.collection_info(DEFAULT_NAME)?;
+        self.notes.iter().for_each(|note| tracing::warn!(collection = DEFAULT_NAME, "{note}"));
+        let spec = self.applied_to(info.spec.clone());
+        if spec == info.spec {
+            return Ok(false);
+        }
+        let (name, spec) = (DEFAULT_NAME.to_owned(), Box::new(spec));
+        tracing::info!(
+            collection = DEFAULT_NAME,
+            index = spec.index.name(),
+            m = spec.m,
+            "configured by the file"
+        );
+        engine.change_collections(CollectionChange::Configure { name, spec })?;
         Ok(true)
     }
 

@@ -10,6 +10,7 @@ mod value;
 mod wal_keys;
 
 use crate::cidr::Cidr;
+use crate::collection_change::SpecChange;
 use crate::interpreter::Rules;
 use crate::render::Dialect;
 use cairn_engine::{ArchivePolicy, Decay, FusionSettings, Limits, Settings, WalSettings, WhenFull};
@@ -38,6 +39,8 @@ pub struct Config {
     pub limits: Limits,
     /// `similarity.fusion_*`, `similarity.adaptive_*`.
     pub fusion: FusionSettings,
+    /// `similarity.index_type`, `similarity.hnsw_*`: what of the collection `default` is set at each start.
+    pub default_spec: SpecChange,
     /// `events.decay_*`; an interval of 0 is none.
     pub decay: Decay,
     /// `wal.*`: how the write-ahead log is kept; `None`, when a file says nothing of it: as the data directory remembers.
@@ -128,6 +131,7 @@ impl Default for Config {
             settings: Settings::default(),
             limits: Limits::default(),
             fusion: FusionSettings::default(),
+            default_spec: SpecChange::default(),
             decay: Decay { interval_sec: 3600, alpha: 0.99 },
             wal: None,
             archive: ArchiveConfig::default(),

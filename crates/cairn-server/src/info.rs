@@ -116,6 +116,7 @@ fn persistence(facts: &Facts<'_>) -> Section {
         ("checkpoint_error", status.checkpoint_error.clone().unwrap_or_else(none)),
         ("last_snapshot", facts.last_snapshot.clone().unwrap_or_else(none)),
         ("last_recovery", facts.opened.map_or_else(none, last_recovery)),
+        ("derived_discarded", facts.opened.map_or(0, |opened| opened.discarded.len()).to_string()),
         ("loading", status.loading.clone().unwrap_or_else(none)),
         ("poisoned", status.poisoned.clone().unwrap_or_else(none)),
         ("read_only", status.read_only.to_string()),

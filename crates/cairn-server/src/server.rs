@@ -65,6 +65,9 @@ impl Server {
             let removed = cairn_snapshot::nvec::remove_unfinished(storage.as_ref(), dir)?;
             tracing::info!(removed, dir = %dir.display(), "looked for unfinished dumps");
         }
+        if !engine.stats().status.read_only {
+            config.default_spec.apply_to_default(&engine)?;
+        }
         let counters = Arc::new(Counters::default());
         let archived = config.archive.enabled && !engine.stats().status.read_only;
         let shipped = (engine.clone(), Arc::clone(&storage));

@@ -134,6 +134,9 @@ fn log_opened(data: &Path, report: &OpenReport) {
             "the log's torn end was cut; nothing in it was acknowledged as durable"
         );
     }
+    for what in &report.discarded {
+        tracing::warn!("{what}: computed anew");
+    }
     if let Some(lost) = &report.lost {
         tracing::warn!(after_lsn = lost.after.0, "{lost}");
     }

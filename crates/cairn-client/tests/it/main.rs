@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod collections;
 mod decode;
 mod fake;
 mod pipeline;

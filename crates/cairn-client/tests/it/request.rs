@@ -21,12 +21,18 @@ fn requests_are_written_as_the_protocol_says() {
         filter: Some("k:v".into()),
         min_score: Some(0.5),
         adaptive: Some(true),
+        ..Sim::default()
     };
     assert_eq!(
         line(|r| r.sim("a", 1, &options)),
         "SIM a 1 using=vectors filter=k:v min_score=0.5 adaptive=on\n"
     );
     assert_eq!(line(|r| r.simv(&[1.5], 3, &options)), "SIMV 3 filter=k:v min_score=0.5 1.5\n");
+    let paged = Sim { ef: Some(200), exact: Some(false), offset: Some(20), ..Sim::default() };
+    assert_eq!(line(|r| r.sim("a", 10, &paged)), "SIM a 10 ef=200 exact=off offset=20\n");
+    assert_eq!(line(|r| r.simv(&[1.5], 3, &paged)), "SIMV 3 ef=200 exact=off offset=20 1.5\n");
+    assert_eq!(line(|r| r.vecdel("a")), "VECDEL a\n");
+    assert_eq!(line(|r| r.use_collection("books")), "USE books\n");
 }
 
 #[test]
@@ -48,6 +54,8 @@ fn what_would_break_the_line_is_refused_and_nothing_is_written() {
     assert!(request.event("c", Op::Add, "", 1, None).is_err());
     assert!(request.vecset("a\n", &[1.0]).is_err());
     assert!(request.metaset("a", "k:v\nINFO").is_err());
+    assert!(request.vecdel("a b").is_err());
+    assert!(request.use_collection("a\nINFO").is_err());
     assert!(request.sim("a\tb", 1, &Sim::default()).is_err());
     let filter = Sim { filter: Some("a:b\r\nINFO".into()), ..Sim::default() };
     assert!(request.sim("a", 1, &filter).is_err());

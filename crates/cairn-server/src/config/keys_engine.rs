@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 const POSITIVE: Kind = Kind::Float(f64::MIN_POSITIVE, f64::MAX);
 const SHARE: Kind = Kind::Float(0.0, 1.0);
-const EXACT: &str = "search is exact and uses no index yet";
+const GRAPH: &str = "the graph takes the place of an inverted file";
 
 pub(crate) static ENGINE_KEYS: &[Key] = &[
     key("data.dir", Kind::Text, "cairn-data", "where the database is", |c, v| {
@@ -121,17 +121,41 @@ pub(crate) static ENGINE_KEYS: &[Key] = &[
     key("similarity.adaptive_maturity_threshold", U32, "50", "how many neighbours are many", |c, v| {
         c.fusion.adaptive_maturity_threshold = v.u32()
     }),
-    inert("similarity.sample_size", U32, "0", EXACT),
-    inert("similarity.index_type", Kind::Choice(&["flat", "hnsw", "ivf"]), "flat", EXACT),
-    inert("similarity.hnsw_m", U32, "16", EXACT),
-    inert("similarity.hnsw_ef_construction", U32, "200", EXACT),
-    inert("similarity.hnsw_ef_search", U32, "50", EXACT),
-    inert("similarity.hnsw_max_elements", U32, "0", EXACT),
-    inert("similarity.ivf_enabled", Kind::Bool, "false", EXACT),
-    inert("similarity.ivf_nlist", U32, "256", EXACT),
-    inert("similarity.ivf_nprobe", U32, "8", EXACT),
-    inert("similarity.ivf_train_threshold", U32, "10000", EXACT),
-    inert("similarity.ivf_seal_threshold", U32, "100000", EXACT),
+    inert("similarity.sample_size", U32, "0", "a search takes no sample"),
+    key(
+        "similarity.index_type",
+        Kind::Choice(&["flat", "hnsw", "ivf"]),
+        "flat",
+        "how the collection default is searched",
+        |c, v| c.default_spec.take_index(&v.text()),
+    ),
+    key(
+        "similarity.hnsw_m",
+        Kind::Int(2, 128),
+        "16",
+        "half of the most neighbours in default's graph",
+        |c, v| c.default_spec.m = Some(v.u32()),
+    ),
+    key(
+        "similarity.hnsw_ef_construction",
+        Kind::Int(8, 4_096),
+        "200",
+        "candidates of building default's graph",
+        |c, v| c.default_spec.ef_construction = Some(v.u32()),
+    ),
+    key(
+        "similarity.hnsw_ef_search",
+        Kind::Int(1, 100_000),
+        "64",
+        "candidates of a query along default's graph",
+        |c, v| c.default_spec.ef_search = Some(v.u32()),
+    ),
+    inert("similarity.hnsw_max_elements", U32, "0", "a graph grows with its collection"),
+    inert("similarity.ivf_enabled", Kind::Bool, "false", GRAPH),
+    inert("similarity.ivf_nlist", U32, "256", GRAPH),
+    inert("similarity.ivf_nprobe", U32, "8", GRAPH),
+    inert("similarity.ivf_train_threshold", U32, "10000", GRAPH),
+    inert("similarity.ivf_seal_threshold", U32, "100000", GRAPH),
     key("limits.id_bytes", Kind::Int(1, 65_535), "1024", "bytes of an id or a context's name", |c, v| {
         c.limits.id_bytes = v.usize()
     }),

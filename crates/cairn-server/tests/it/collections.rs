@@ -1,9 +1,9 @@
 //! COLLECTION, USE, VECDEL and STORAGE: what a real engine answers, and what is refused.
 
 use crate::past::Past;
-use crate::running::config;
+use crate::running::{Running, config, run};
 use cairn_disk::{Fate, SimDisk};
-use cairn_server::Dialect;
+use cairn_server::{Config, Dialect};
 
 fn dialects() -> [Dialect; 2] {
     [Dialect::Documented, Dialect::Nvecd]
@@ -168,4 +168,31 @@ fn compaction_takes_the_space_of_deleted_vectors_back_and_says_how_much() {
     let on = past.block("STORAGE MMAP enable=on advise=sequential populate=on");
     let shown = ["mmap_enabled", "advise_mode", "populate"].map(|key| on[key].as_str());
     assert_eq!(shown, ["true", "sequential", "true"]);
+}
+
+#[test]
+fn the_file_says_how_default_is_searched_and_leaves_what_it_does_not_name() {
+    run(async {
+        let file = |text: &str| Config { data_dir: config().data_dir, ..Config::parse(text, "c").unwrap().0 };
+        let with = |text: &str| {
+            let mut with = file(text);
+            (with.tcp.port, with.snapshot.dir) = (0, config().snapshot.dir);
+            with
+        };
+        let disk = SimDisk::new(1);
+        let mut shown = Vec::new();
+        for text in [
+            "similarity: {index_type: ivf, hnsw_m: 24, hnsw_ef_construction: 300, hnsw_ef_search: 80}",
+            "similarity: {hnsw_ef_search: 90}",
+            "",
+            "similarity: {index_type: flat}",
+        ] {
+            let server = Running::start_on(disk.clone(), with(text)).await;
+            let stats = server.client().await.collection_stats("default").await.unwrap();
+            let keys = ["index", "m", "ef_construction", "ef_search"];
+            shown.push(keys.map(|key| stats.get(key).unwrap_or("-").to_owned()).join(" "));
+            server.stop().await;
+        }
+        assert_eq!(shown, ["graph 24 300 80", "graph 24 300 90", "graph 24 300 90", "flat - - -"]);
+    });
 }

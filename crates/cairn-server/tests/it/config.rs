@@ -1,6 +1,6 @@
 //! YAML → configuration.
 
-use cairn_engine::{Metric, SyncMode};
+use cairn_engine::{IndexKind, Metric, SyncMode};
 use cairn_server::Dialect;
 use cairn_server::config::{Config, Notice, keys};
 use std::path::Path;
@@ -51,6 +51,10 @@ fn a_file_of_nvecd_loads() {
     assert_eq!((wal.enabled, wal.dir.as_deref()), (true, Some(Path::new("/var/lib/nvecd/wal"))));
     assert_eq!((wal.segment_bytes, wal.include_vectors), (128 << 20, true));
     assert_eq!(wal.sync, SyncMode::Periodic { interval_us: 100_000 });
+    let default = &config.default_spec;
+    assert_eq!((default.index, default.m), (Some(IndexKind::Graph), Some(32)));
+    assert_eq!((default.ef_construction, default.ef_search), (Some(400), Some(100)));
+    assert_eq!(default.notes, ["index hnsw is served by the graph"]);
     let inert: Vec<&str> = notices.iter().map(|notice| notice.key).collect();
     assert!(inert.contains(&"api.http.enable") && inert.contains(&"security.requirepass"));
     assert!(!inert.contains(&"events.ctx_buffer_size"));

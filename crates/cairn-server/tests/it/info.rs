@@ -33,6 +33,7 @@ fn info_has_every_key_of_the_contract() {
             ("ctx_count", 4),
             ("vector_count", 20),
             ("event_count", 20),
+            ("derived_discarded", 0),
         ] {
             assert_eq!(info.number(key), Some(number), "{key}");
         }

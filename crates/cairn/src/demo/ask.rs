@@ -46,7 +46,7 @@ impl Way {
             Way::Fusion => Using::Fusion,
         };
         let filter = (self == Way::Filtered).then(|| format!("section:{}", section(item)));
-        Sim { using: Some(using), filter, adaptive: Some(false), min_score: None }
+        Sim { using: Some(using), filter, adaptive: Some(false), ..Sim::default() }
     }
 
     /// The server's answer.
