@@ -39,7 +39,7 @@ fn reads_go_on_and_writes_and_saves_are_refused() {
         assert!(refused(&mut client, "COLLECTION CREATE books").await.starts_with("LOADING (a test)"));
         assert!(refused(&mut client, "VECDEL item1").await.starts_with("LOADING (a test)"));
         client.use_collection("default").await.unwrap();
-        assert_eq!(client.list_collections().await.unwrap().lines.len(), 1);
+        assert_eq!(client.collection_list().await.unwrap().number("collections"), Some(1));
         assert_eq!(refused(&mut client, "DUMP SAVE a.nvec").await, "Cannot save snapshot: read-only mode");
         assert_eq!(refused(&mut client, "SNAPSHOT CREATE").await, "Cannot save snapshot: read-only mode");
         assert!(refused(&mut client, "SNAPSHOT RESTORE x").await.starts_with("LOADING"));

@@ -44,9 +44,8 @@ const CONVERSATION: &[(&str, &str)] = &[
     ),
     (
         "COLLECTION CREATE books dimension=2 index=flat\r\n",
-        "OK COLLECTION_CREATED books\r\nname: books\r\naliases: \r\ndimension: 2\r\nmetric: cosine\r\nstorage: memory\r\n\
-         hot_tier_bytes: 0\r\nindex: flat\r\nm: 16\r\nef_construction: 200\r\nef_search: 64\r\nelements: f32\r\n\
-         max_vectors: 0\r\nmax_bytes: 0\r\nfields: \r\nvolatile: false\r\nEND\r\n",
+        "OK COLLECTION_CREATED books\r\ncollection: books\r\ndimension: 2\r\nmetric: cosine\r\nstorage: memory\r\n\
+         index: flat\r\nelements: f32\r\nmax_vectors: 0\r\nmax_bytes: 0\r\nfields: \r\nvolatile: false\r\nEND\r\n",
     ),
     ("COLLECTION CREATE books\r\n", "(error) Collection exists: books\r\n"),
     ("USE books\r\n", "OK USE books\r\n"),
@@ -58,20 +57,13 @@ const CONVERSATION: &[(&str, &str)] = &[
     ("VECDEL b\r\n", "(error) Vector not found: b\r\n"),
     ("SIMV 5 1 1\r\n", "OK RESULTS 1\r\na 0.7071\r\n"),
     ("EVENT u ADD z 1\r\n", "OK EVENT\r\n"),
-    (
-        "COLLECTION ALIAS live books\r\n",
-        "OK COLLECTION_ALIASED live\r\nalias: live\r\ncollection: books\r\nreplaced: \r\nEND\r\n",
-    ),
+    ("COLLECTION ALIAS live books\r\n", "OK COLLECTION_ALIAS live books\r\nEND\r\n"),
     ("USE default\r\n", "OK USE default\r\n"),
     ("SIM a 10 using=events\r\n", "OK RESULTS 1\r\nb 5000.0000\r\n"),
-    (
-        "COLLECTION RENAME books films\r\n",
-        "OK COLLECTION_RENAMED films\r\nfrom: books\r\nname: films\r\nEND\r\n",
-    ),
+    ("COLLECTION RENAME books films\r\n", "OK COLLECTION_RENAMED books films\r\nEND\r\n"),
     (
         "COLLECTION DROP films\r\n",
-        "OK COLLECTION_DROPPED films\r\nname: films\r\naliases: live\r\nvectors: 1\r\nmetadata: 0\r\ncontexts: 1\r\n\
-         events: 1\r\nvector_bytes: 8\r\ndry_run: false\r\nEND\r\n",
+        "OK COLLECTION_DROPPED films\r\nvectors: 1\r\nevents: 1\r\naliases: live\r\nEND\r\n",
     ),
 ];
 
