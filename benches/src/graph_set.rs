@@ -29,7 +29,8 @@ pub fn read(dir: &Path) -> Result<Set> {
     Ok(Set { dimension, vectors, queries, truth, metric })
 }
 
-fn floats(dir: &Path, name: &str) -> Result<(usize, Vec<f32>)> {
+/// The dimension and the elements of a `.npy` file of a set.
+pub fn floats(dir: &Path, name: &str) -> Result<(usize, Vec<f32>)> {
     let half = dir.join(format!("{name}.f16.npy"));
     if half.exists() {
         let (_, columns, bytes) = npy(&half, "<f2")?;

@@ -1,7 +1,7 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction`
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire`
 //! runs one part.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
@@ -22,6 +22,7 @@ mod search;
 mod server;
 mod snapshots;
 mod vectors;
+mod wire;
 
 /// Anything that stops a bench.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -53,6 +54,9 @@ async fn main() -> Result<()> {
     }
     if wanted("log") {
         log::run()?;
+    }
+    if wanted("wire") {
+        wire::run().await?;
     }
     if wanted("compaction") {
         compaction::run()?;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Columns, Graph, GraphScratch, Wanted};
 use crate::places::Places;
 use crate::rows::rows_per_page;
-use crate::spec::{CollectionSpec, IndexKind};
+use crate::spec::{CollectionSpec, IndexKind, StorageMode};
 use crate::top_k::{Scored, TopK};
 use crate::vector_segment::VectorSegment;
 use crate::vectors::Vectors;
@@ -79,6 +79,23 @@ pub(crate) fn near(collection: &RwLock<Collection>, question: &Question<'_>) -> 
         Search { question, vectors, places, spec, metric, scorer, collection, share: 1.0, candidates };
     let found = search.run()?;
     Ok((found, search.candidates.get()))
+}
+
+/// About how many elements of vectors a search without a filter reads; many where it may have to wait for a disk.
+pub(crate) fn elements_read(collection: &RwLock<Collection>) -> u64 {
+    let state = collection.read();
+    let (vectors, spec) = (&state.vectors, &state.spec);
+    if spec.storage != StorageMode::Memory {
+        return u64::MAX;
+    }
+    let walks = spec.index == IndexKind::Graph;
+    let rows_of = |segment: &VectorSegment| match segment.derived().graph().filter(|_| walks) {
+        // Codes are a quarter of the bytes.
+        Some(_) => u64::from(spec.ef_search) * u64::from(spec.m) / 4,
+        None => u64::from(segment.rows()),
+    };
+    let rows: u64 = vectors.segments.iter().map(|segment| rows_of(segment)).sum();
+    (rows + u64::from(vectors.buffer.rows)).saturating_mul(u64::from(vectors.dimension))
 }
 
 impl Search<'_> {

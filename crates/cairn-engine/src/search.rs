@@ -147,6 +147,12 @@ impl Engine {
         })
     }
 
+    /// About how many elements of vectors a search of a collection by vector reads, without a filter: what it costs. Many
+    /// where it may have to wait for a disk; 0 for a collection that is not there.
+    pub fn search_elements(&self, collection: Option<&str>) -> u64 {
+        self.live().collection(collection).map_or(0, |collection| near::elements_read(&collection))
+    }
+
     /// How many of the best results are looked for: those of the page and those before it.
     fn reach(&self, top_k: usize, how: &SearchOptions) -> Result<usize> {
         let max = self.options().limits.top_k;

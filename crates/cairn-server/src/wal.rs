@@ -13,9 +13,6 @@ use std::sync::atomic::Ordering;
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// The collection that a log is of: the only one there is.
-const COLLECTION: &str = "default";
-
 pub(crate) fn wal(backend: &EngineBackend, ask: &Ask) -> Reply {
     let done = match ask {
         Ask::Status => Ok(status(backend)),
@@ -171,11 +168,11 @@ fn replay(backend: &EngineBackend, asked: &ReplayWal) -> Result<Block> {
             None => own(backend, asked.verify)?,
         };
         let spent_ms = (backend.now_us() - started_us).max(0) / 1_000;
-        let affected = if report.applied > 0 { COLLECTION } else { "" };
+        let affected: Vec<&str> = report.collections.iter().map(String::as_str).collect();
         let mut block = Block::new("WAL_REPLAYED")
             .pair("segments_replayed", report.segments)
             .pair("operations_replayed", report.applied)
-            .pair("collections_affected", affected)
+            .pair("collections_affected", affected.join(","))
             .pair("duration_ms", spent_ms)
             .pair("status", "completed")
             .pair("operations_skipped", report.skipped)
