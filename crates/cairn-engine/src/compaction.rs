@@ -15,6 +15,8 @@ use cairn_log::TimelineId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// Free space that compaction leaves for the log and for checkpoints.
+const SPARED_BYTES: u64 = 16 << 20;
 /// Segments of about one size that make a larger one.
 const FAN_IN: usize = 8;
 /// Rows moved under the collection's lock at once.
@@ -230,6 +232,12 @@ impl MergeJob {
     fn in_file(&self, rows: &[(&VectorSegment, u32)], pace: &Pace) -> Result<VectorSegment> {
         let name = segment_name((self.collection, self.number));
         let path = self.dir.file(&name);
+        let bytes = rows.len() as u64 * (4 * u64::from(self.vectors.dimension) + 8);
+        let (free, needed) = (self.storage.free_bytes(&self.dir.0)?, bytes.saturating_add(SPARED_BYTES));
+        if free < needed {
+            let what = format!("compaction needs {needed} bytes of free space, there are {free}");
+            return Err(Error::NoRoom(what));
+        }
         if self.storage.stat(&path)?.is_some() {
             self.storage.remove(&path)?;
         }

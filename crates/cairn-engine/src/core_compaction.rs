@@ -49,6 +49,11 @@ impl Core {
         Some(job)
     }
 
+    /// Forgets a compaction that failed: what is left of its file is nobody's.
+    pub(crate) fn abandon_merge(&mut self, job: &MergeJob) {
+        self.unpublished.remove(&segment_name((job.collection, job.number)));
+    }
+
     /// Moves some rows, from `first` on, into a merged segment: the first call adds it, the last ends the move. True while
     /// more is to do. A segment of another timeline, or of a collection that is gone, is let go.
     pub fn move_in(&mut self, merged: &Merged, first: usize, rows: usize) -> bool {
@@ -76,7 +81,8 @@ impl Core {
     pub fn compact(&mut self, collection: &str, policy: &CompactionPolicy) -> Result<bool> {
         self.live.state.read().named(collection)?;
         let Some(job) = self.begin_merge(collection, policy) else { return Ok(false) };
-        if let Some(merged) = job.run(&Pace::default())? {
+        let merged = job.run(&Pace::default()).inspect_err(|_| self.abandon_merge(&job))?;
+        if let Some(merged) = merged {
             let mut first = 0;
             while self.move_in(&merged, first, MOVE_AT_ONCE) {
                 first += MOVE_AT_ONCE;

@@ -58,6 +58,8 @@ pub struct Stats {
     pub segments: usize,
     /// Pages copied so far because a View held them.
     pub pages_copied: u64,
+    /// Why the last piece of maintenance in the background failed, if it did: it is tried again.
+    pub maintenance_error: Option<String>,
     /// The rest, as of the last batch.
     pub status: Status,
 }
@@ -266,6 +268,7 @@ impl Engine {
             dimension,
             segments: sealed,
             pages_copied,
+            maintenance_error: self.inner.maintenance.last_error(),
             status,
         }
     }

@@ -39,6 +39,9 @@ pub enum Error {
     /// The collection holds as much as it may.
     #[error("Quota exceeded: {0}")]
     Quota(String),
+    /// There is too little free space for work that can wait.
+    #[error("{0}")]
+    NoRoom(String),
     /// The point in time cannot be had back.
     #[error("{what}; recoverable: {window}")]
     OutOfWindow {
@@ -73,7 +76,7 @@ impl Error {
         match self {
             Error::Input(_) | Error::ReadOnly(_) => ErrorKind::Input,
             Error::NotFound(_) | Error::OutOfWindow { .. } => ErrorKind::NotFound,
-            Error::ArchiveBehind(_) | Error::Quota(_) => ErrorKind::NoSpace,
+            Error::ArchiveBehind(_) | Error::Quota(_) | Error::NoRoom(_) => ErrorKind::NoSpace,
             Error::Decode(_) | Error::Corrupt { .. } => ErrorKind::Corrupt,
             Error::Loading(_) | Error::Cancelled(_) | Error::Closed => ErrorKind::Busy,
             Error::Poisoned(_) => ErrorKind::Poisoned,

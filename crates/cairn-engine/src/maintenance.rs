@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How long the thread sleeps when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(200);
+/// How long it sleeps at most after failures: each one doubles the time.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// How much nicer than the rest of the process the thread is.
 const NICENESS: i32 = 10;
 
@@ -25,6 +27,8 @@ pub(crate) struct Maintenance {
     working: Mutex<()>,
     wake: Condvar,
     stopped: Mutex<bool>,
+    /// Why the last piece of work failed; `None` once one succeeded.
+    last_error: Mutex<Option<String>>,
 }
 
 /// The thread; dropped, it is stopped.
@@ -80,28 +84,40 @@ impl Maintenance {
             working: Mutex::default(),
             wake: Condvar::new(),
             stopped: Mutex::new(false),
+            last_error: Mutex::default(),
         }
+    }
+
+    /// Why the last piece of work in the background failed, if it did.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
     }
 
     fn run(&self) {
         // Without the right to be nice, it is not.
         let _ = rustix::process::nice(NICENESS);
-        let mut worked = false;
+        let mut pause = IDLE;
         loop {
             {
                 let mut stopped = self.stopped.lock();
-                if !*stopped && !worked {
-                    self.wake.wait_for(&mut stopped, IDLE);
+                if !*stopped && !pause.is_zero() {
+                    self.wake.wait_for(&mut stopped, pause);
                 }
                 if *stopped {
                     return;
                 }
             }
-            match self.work_once() {
-                Ok(more) => worked = more,
-                // Closed, or a disk that failed: the next round tries again, and a checkpoint says what is wrong.
-                Err(_) => worked = false,
-            }
+            let done = self.work_once();
+            *self.last_error.lock() = match &done {
+                Err(Error::Closed) | Ok(_) => None,
+                Err(e) => Some(e.to_string()),
+            };
+            pause = match done {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => IDLE,
+                // A disk that is full or fails is not asked again and again.
+                Err(_) => (pause * 2).clamp(IDLE, BACKOFF_MAX),
+            };
         }
     }
 
@@ -131,7 +147,14 @@ impl Maintenance {
         let Some(job) = self.with_core(move |core| core.begin_merge(&name, &policy))? else {
             return Ok(false);
         };
-        let Some(merged) = job.run(&self.pace)? else { return Ok(true) };
+        let merged = match job.run(&self.pace) {
+            Ok(Some(merged)) => merged,
+            Ok(None) => return Ok(true),
+            Err(e) => {
+                self.with_core(move |core| core.abandon_merge(&job))?;
+                return Err(e);
+            }
+        };
         drop(job);
         let merged = Arc::new(merged);
         let mut first = 0;

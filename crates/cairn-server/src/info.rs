@@ -114,6 +114,7 @@ fn persistence(facts: &Facts<'_>) -> Section {
         ("wal_bytes_since_checkpoint", status.log_bytes.to_string()),
         ("last_checkpoint_lsn", checkpoint.to_string()),
         ("checkpoint_error", status.checkpoint_error.clone().unwrap_or_else(none)),
+        ("maintenance_error", stats.maintenance_error.clone().unwrap_or_else(none)),
         ("last_snapshot", facts.last_snapshot.clone().unwrap_or_else(none)),
         ("last_recovery", facts.opened.map_or_else(none, last_recovery)),
         ("derived_discarded", facts.opened.map_or(0, |opened| opened.discarded.len()).to_string()),

@@ -3,7 +3,9 @@
 use crate::collections::{create_with, to};
 use crate::support::*;
 use cairn_disk::{Fate, SimDisk};
-use cairn_engine::{CollectionSpec, CompactionPolicy, Core, IndexKind, Options, Pace, StorageMode, Write};
+use cairn_engine::{
+    CollectionSpec, CompactionPolicy, Core, ErrorKind, IndexKind, Options, Pace, StorageMode, Write,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -197,4 +199,26 @@ fn a_mapped_segment_is_read_from_its_file_and_damage_in_it_is_found_by_a_check()
     disk.flip(&path, 140, 1);
     disk.flip(&path, 30, 1);
     assert!(open_core(&disk, &options()).is_err(), "the header is always checked");
+}
+
+#[test]
+fn a_full_disk_refuses_a_compaction_loses_nothing_and_lets_it_through_when_there_is_room() {
+    let disk = SimDisk::new(6);
+    let (_database, mut core, _) = open_core(&disk, &options()).expect("it opens");
+    core.change_collections(&create_with("v", spec(StorageMode::Mmap))).expect("created");
+    for n in 0..200 {
+        core.step(vec![to("v", vector(&format!("item-{n}"), &[1.0, n as f32, 0.5, 0.25]))]);
+    }
+    core.checkpoint().expect("a checkpoint");
+    let before = content(&core);
+    disk.capacity(Some(1 << 20));
+    let all = CompactionPolicy { aggressive: true, ..CompactionPolicy::default() };
+    let e = core.compact("v", &all).expect_err("no room");
+    assert_eq!(e.kind(), ErrorKind::NoSpace);
+    assert!(e.to_string().contains("bytes of free space"), "{e}");
+    assert_eq!(content(&core), before);
+    assert!(core.step(vec![to("v", vector("one-more", &[1.0, 0.0, 0.0, 0.0]))])[0].is_ok());
+    disk.capacity(None);
+    assert!(core.compact("v", &all).expect("it compacts"));
+    assert_eq!(content(&core).len(), before.len() + 1);
 }
