@@ -57,9 +57,13 @@ pub(crate) fn plan(vectors: &Vectors, spec: &CollectionSpec, policy: &Compaction
     let dead = |s: &VectorSegment| f64::from(vectors.dead.count(s.number)) / f64::from(s.rows());
     if policy.aggressive {
         settled.sort_by_key(|s| vectors.living(s));
-        let chosen = fitting(vectors, policy, settled.into_iter());
-        let clean = chosen.len() == 1 && chosen.iter().all(|s| vectors.dead.count(s.number) == 0);
-        return numbers(if clean { Vec::new() } else { chosen });
+        let chosen = fitting(vectors, policy, settled.iter().copied());
+        if chosen.len() > 1 {
+            return numbers(chosen);
+        }
+        // Nothing more fits together: what is left are segments with dead rows of their own.
+        let with_dead = settled.into_iter().find(|s| vectors.dead.count(s.number) > 0);
+        return numbers(with_dead.into_iter().collect());
     }
     let dirty = fitting(vectors, policy, settled.iter().copied().filter(|s| dead(s) >= policy.dead_share));
     if !dirty.is_empty() {

@@ -26,6 +26,9 @@ impl Core {
             (number, Arc::clone(&slot.collection))
         };
         let mut state = shared.write();
+        // Compactions come one after the other: what is still being moved was left in the middle.
+        state.vectors.moving_to = None;
+        state.vectors.drop_dead_segments();
         let sources = compaction::plan(&state.vectors, &state.spec, policy);
         if sources.is_empty() {
             return None;

@@ -107,6 +107,12 @@ impl Vectors {
         self.dead.0.remove(number);
     }
 
+    /// Lets segments go of which no row lives: a move that a crash cut short may leave one.
+    pub fn drop_dead_segments(&mut self) {
+        let dead: Vec<u32> = self.segments.iter().map(|segment| segment.number).collect();
+        dead.into_iter().for_each(|number| self.drop_when_dead(number));
+    }
+
     fn add_segment(&mut self, segment: Arc<VectorSegment>) {
         let at = self.segments.partition_point(|other| other.number < segment.number);
         Arc::make_mut(&mut self.segments).insert(at, segment);

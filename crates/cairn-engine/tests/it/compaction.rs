@@ -222,3 +222,32 @@ fn a_full_disk_refuses_a_compaction_loses_nothing_and_lets_it_through_when_there
     assert!(core.compact("v", &all).expect("it compacts"));
     assert_eq!(content(&core).len(), before.len() + 1);
 }
+
+#[test]
+fn a_segment_without_a_living_row_left_by_a_crash_in_the_middle_of_a_move_is_let_go() {
+    for storage in [StorageMode::Memory, StorageMode::Mmap] {
+        let disk = SimDisk::new(8);
+        let (database, mut core, _) = open_core(&disk, &options()).expect("it opens");
+        core.change_collections(&create_with("v", spec(storage))).expect("created");
+        for n in 0..200 {
+            core.step(vec![to("v", vector(&format!("item-{n}"), &[1.0, n as f32, 0.5, 0.25]))]);
+        }
+        let all = CompactionPolicy { aggressive: true, ..CompactionPolicy::default() };
+        let job = core.begin_merge("v", &all).expect("something to do");
+        let merged = job.run(&Pace::default()).expect("it runs").expect("rows");
+        // The segment is there, and none of its rows yet.
+        assert!(core.move_in(&merged, 0, 0));
+        core.checkpoint().expect("a checkpoint");
+        let before = content(&core);
+        drop((core, database));
+        let (_database, mut core, _) =
+            open_core(&disk.image(Fate::Dropped), &options()).expect("it opens again");
+        assert_eq!(content(&core), before);
+        let mut rounds = 0;
+        while core.compact("v", &CompactionPolicy::default()).expect("it compacts") {
+            rounds += 1;
+            assert!(rounds < 10, "it ends");
+        }
+        assert_eq!(content(&core), before);
+    }
+}
