@@ -32,14 +32,32 @@ pub fn delete(repository: &Repository, id_or_name: &str) -> Result<Deleted> {
     let (storage, root) = (repository.storage(), repository.root());
     let gone = layout::deleted_dir(root, &id);
     storage.rename(&layout::snapshot_dir(root, &id), &gone)?;
-    let mut deleted = Deleted { id, parts: 0, stored_bytes: 0, kept_for: None };
-    sweep(repository, &mut deleted)?;
+    let Swept { parts, stored_bytes, kept_for } = remove_unnamed(repository)?;
     storage.remove_dir_all(&gone)?;
-    Ok(deleted)
+    Ok(Deleted { id, parts, stored_bytes, kept_for })
 }
 
-/// Removes the parts that no snapshot names.
-fn sweep(repository: &Repository, deleted: &mut Deleted) -> Result<()> {
+/// What a sweep removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Parts that no snapshot names.
+    pub parts: u64,
+    /// Their stored bytes.
+    pub stored_bytes: u64,
+    /// As [`Deleted::kept_for`].
+    pub kept_for: Option<String>,
+}
+
+/// Removes the parts that no snapshot names: what a writer or a delete left that did not come to its end. Every snapshot
+/// stays whole; one that is damaged keeps all parts.
+pub fn sweep(repository: &Repository) -> Result<Swept> {
+    let _writer = repository.writer()?;
+    remove_unnamed(repository)
+}
+
+/// The same, for whoever holds the writer's lock.
+fn remove_unnamed(repository: &Repository) -> Result<Swept> {
+    let mut swept = Swept::default();
     let (storage, root) = (repository.storage(), repository.root());
     // No part may go while a crash could bring back a snapshot that names it.
     storage.sync_dir(&root.join(layout::SNAPSHOTS))?;
@@ -48,8 +66,8 @@ fn sweep(repository: &Repository, deleted: &mut Deleted) -> Result<()> {
         match listed {
             Listed::Whole(snapshot) => named.extend(snapshot.parts().map(|part| (part.id, part.codec))),
             Listed::Damaged { id, .. } => {
-                deleted.kept_for = Some(id);
-                return Ok(());
+                swept.kept_for = Some(id);
+                return Ok(swept);
             }
         }
     }
@@ -60,10 +78,10 @@ fn sweep(repository: &Repository, deleted: &mut Deleted) -> Result<()> {
         }
         let bytes = storage.stat(&path)?.map_or(0, |stat| stat.bytes);
         storage.remove(&path)?;
-        deleted.parts += 1;
-        deleted.stored_bytes += bytes;
+        swept.parts += 1;
+        swept.stored_bytes += bytes;
         dirs.insert(layout::part_dir(root, id));
     }
     dirs.iter().try_for_each(|dir| storage.sync_dir(dir))?;
-    Ok(())
+    Ok(swept)
 }

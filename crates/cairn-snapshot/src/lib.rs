@@ -54,7 +54,7 @@ mod verify;
 pub use catalog::{Listed, find, list};
 pub use codec::{Codec, Compression, FRAME_BYTES};
 pub use create::{CreateOptions, create};
-pub use delete::{Deleted, delete};
+pub use delete::{Deleted, Swept, delete, sweep};
 pub use digest::Digest;
 pub use error::{Error, Result};
 pub use finding::Finding;

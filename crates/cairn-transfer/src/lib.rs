@@ -82,3 +82,4 @@ pub use rows::{Next, Place, RowReader};
 pub use state::StateFile;
 pub use vecs::{IvecsReader, VecsReader};
 pub use wire::WireReader;
+pub use wire_writer::write_line;

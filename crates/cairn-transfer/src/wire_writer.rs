@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::export::RowWriter;
 use crate::format::Format;
 use crate::jsonl_writer::operation;
-use cairn_engine::{EventOp, EventRow, ItemRow, Metadata, Value};
+use cairn_engine::{EventOp, EventRow, ItemRow, Metadata, Value, Write as Change};
 use std::io::{self, Write};
 
 /// Writes `VECSET`, `METASET` and `EVENT` lines, as a client would send them. An id with white space, a list in metadata and
@@ -91,6 +91,52 @@ fn put_metadata(line: &mut Vec<u8>, id: &str, metadata: &Metadata) -> Result<()>
     Ok(())
 }
 
+/// Appends a write as the line, with its end, that a client sends for it (docs/protocol.md): every number reads back as it is.
+/// For receivers of an [`Importer`](crate::Importer) that send rows on.
+///
+/// # Errors
+/// `Unsupported`, naming the item: an id or a context with white space, a list in metadata, metadata without keys; a decay. Then
+/// nothing is appended.
+pub fn write_line(write: &Change, out: &mut Vec<u8>) -> Result<()> {
+    let before = out.len();
+    put_line(write, out).inspect_err(|_| out.truncate(before))
+}
+
+fn put_line(write: &Change, out: &mut Vec<u8>) -> Result<()> {
+    match write {
+        Change::VectorSet { id, vector } => put_vector(out, word("id", id)?, vector).map_err(Error::write),
+        Change::MetadataSet { id, metadata } => put_metadata(out, word("id", id)?, metadata),
+        Change::VectorDelete { id } => {
+            let id = word("id", id)?;
+            writeln!(out, "VECDEL {id}").map_err(Error::write)
+        }
+        Change::Event { context, id, op, score, time_s } => {
+            let (context, id) = (word("context", context)?, word("id", id)?);
+            put_event(out, context, id, *op, *score, *time_s).map_err(Error::write)
+        }
+        Change::Decay { .. } => Err(unsupported("a decay".to_owned())),
+    }
+}
+
+fn put_event(
+    line: &mut Vec<u8>,
+    context: &str,
+    id: &str,
+    op: EventOp,
+    score: u8,
+    time_s: Option<i64>,
+) -> io::Result<()> {
+    write!(line, "EVENT {context} {} {id}", operation(op))?;
+    if op != EventOp::Del {
+        write!(line, " {score}")?;
+    }
+    if let Some(time_s) = time_s {
+        write!(line, " timestamp={time_s}")?;
+    }
+    line.push(b'\n');
+    Ok(())
+}
+
 impl RowWriter for WireWriter<'_> {
     fn item(&mut self, item: ItemRow<'_>) -> Result<()> {
         let id = word("id", item.id)?;
@@ -106,12 +152,7 @@ impl RowWriter for WireWriter<'_> {
 
     fn event(&mut self, context: &str, event: EventRow<'_>) -> Result<()> {
         let (context, id) = (word("context", context)?, word("id", event.id)?);
-        let op = operation(event.op);
-        let mut built = write!(self.line, "EVENT {context} {op} {id}");
-        if event.op != EventOp::Del {
-            built = built.and_then(|()| write!(self.line, " {}", event.score));
-        }
-        let built = built.and_then(|()| writeln!(self.line, " timestamp={}", event.time_s));
+        let built = put_event(&mut self.line, context, id, event.op, event.score, Some(event.time_s));
         self.flush(built)
     }
 

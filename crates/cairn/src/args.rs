@@ -1,9 +1,11 @@
 //! The command line: what can be asked.
 
 use crate::args_archive::{ArchiveArgs, RecoverArgs};
-use crate::args_history::{OpenArgs, RepairArgs, StorageArgs, TimelineArgs, WalArgs};
+use crate::args_collection::CollectionArgs;
+use crate::args_history::{OpenArgs, RepairArgs, TimelineArgs, WalArgs};
+use crate::args_storage::StorageArgs;
 use crate::args_topic::TopicArgs;
-use crate::output::Format;
+use crate::args_transfer::{ExportArgs, ImportArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -20,6 +22,8 @@ const EXAMPLES: &str = "Examples:
   cairn exec 'VECSET a 1 0' 'SIM a 10 using=vectors'   talk to it
   cairn snapshot create --addr 127.0.0.1:11017         snapshot it while it runs
   cairn timeline recover 2026-11-21T10:00:00Z          go back to a moment
+  cairn collection create products -d 384 --on-disk    beside the default one
+  cairn import items.jsonl --collection products       npy, fvecs, JSON Lines, CSV, …
   cairn check cairn-data                               verify every byte of a stopped one
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found, 4 not found,
@@ -37,6 +41,7 @@ Logs go to stderr. SIGTERM and Ctrl-C let it answer what it has read, then stop 
 const EXEC_EXAMPLES: &str = "Examples:
   cairn exec INFO
   cairn exec 'VECSET a 1 0 0' 'VECSET b 0.9 0.1 0' 'SIM a 10 using=vectors'
+  cairn exec --collection products 'SIMV 10 ef=200 0.1 0.5 0.8'
   cairn exec --addr 10.0.0.7:11017 - < commands.txt
 
 Exits with 1 when any reply is an error.";
@@ -53,9 +58,10 @@ const SNAPSHOT_EXAMPLES: &str = "Examples:
 #[derive(Debug, Parser)]
 #[command(name = "cairn", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// How to print results [default: table on a terminal, json elsewhere].
-    #[arg(long, value_enum, global = true)]
-    pub format: Option<Format>,
+    /// How to print results: json or table [default: table on a terminal, json elsewhere]. Of import and export: the
+    /// format of the data.
+    #[arg(long, global = true)]
+    pub format: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -72,8 +78,14 @@ pub enum Command {
     Snapshot(SnapshotArgs),
     /// Keeps the write-ahead log: enable, disable, status, replay, verify.
     Wal(WalArgs),
-    /// The storage commands, which print JSON: wal.
+    /// Keeps collections: create, list, stats, delete, rename, alias, unalias, configure.
+    Collection(CollectionArgs),
+    /// The storage commands, which print JSON: wal, mmap, compact, stats.
     Storage(StorageArgs),
+    /// Reads vectors, metadata and events from a file or a stream into a collection.
+    Import(Box<ImportArgs>),
+    /// Writes what a collection holds, now or in the past, to a file or a stream.
+    Export(ExportArgs),
     /// Lists the past and goes back to it: list, recover, compare, promote, drop.
     Timeline(TimelineArgs),
     /// Keeps the user's logs: create, list, info, append, read, offset, delete, compact.
@@ -114,6 +126,9 @@ pub struct ExecArgs {
     /// The server.
     #[arg(long, value_name = "HOST:PORT", default_value = ADDR)]
     pub addr: String,
+    /// The collection that the lines mean [default: default].
+    #[arg(long, value_name = "NAME")]
+    pub collection: Option<String>,
     /// Command lines, each one argument; `-` or nothing reads them from standard input.
     #[arg(value_name = "LINE")]
     pub lines: Vec<String>,

@@ -66,22 +66,6 @@ pub struct PlaceArgs {
     pub addr: Option<String>,
 }
 
-/// Of `storage`.
-#[derive(Debug, Args)]
-#[command(after_help = WAL_EXAMPLES)]
-pub struct StorageArgs {
-    /// What of the storage.
-    #[command(subcommand)]
-    pub command: StorageCommand,
-}
-
-/// The commands below `storage`.
-#[derive(Debug, Subcommand)]
-pub enum StorageCommand {
-    /// The write-ahead log, as `cairn wal`.
-    Wal(WalArgs),
-}
-
 /// Of `wal`.
 #[derive(Debug, Args)]
 #[command(after_help = WAL_EXAMPLES)]

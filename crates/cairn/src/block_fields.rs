@@ -5,10 +5,20 @@ use cairn_client::Block;
 use serde_json::Value;
 
 /// Keys whose value is text, whatever it looks like.
-const TEXTS: [&str; 7] =
-    ["path", "retention", "tombstone_retention", "flush_interval", "reason", "topic", "snapshot"];
-/// Keys whose value is a list with commas.
-const LISTS: [&str; 2] = ["collections_affected", "deleted_ids"];
+const TEXTS: [&str; 9] = [
+    "path",
+    "retention",
+    "tombstone_retention",
+    "flush_interval",
+    "reason",
+    "topic",
+    "snapshot",
+    "collection",
+    "hot_tier_size",
+];
+/// Keys whose value is a list with commas; `-` is none.
+const LISTS: [&str; 6] =
+    ["collections_affected", "deleted_ids", "aliases", "fields", "indexed_fields", "collections_compacted"];
 
 /// All lines `key: value`.
 pub fn fields(block: &Block) -> Vec<Field> {
@@ -24,7 +34,7 @@ pub fn only(block: &Block, keys: &[&str]) -> Vec<Field> {
 pub fn typed(key: &str, value: &str) -> Field {
     let name = key.to_owned();
     if LISTS.contains(&key) {
-        let items = value.split(',').filter(|item| !item.is_empty());
+        let items = value.split(',').filter(|item| !item.is_empty() && *item != "-");
         return field(name, items.map(Value::from).collect::<Vec<_>>());
     }
     if TEXTS.contains(&key) {
@@ -36,6 +46,9 @@ pub fn typed(key: &str, value: &str) -> Field {
         ("false", _) => field(name, false),
         (_, Ok(bytes)) if key.ends_with("_bytes") => bytes_field(name, bytes),
         (_, Ok(count)) => count_field(name, count),
+        _ if key.ends_with("_percent") => {
+            value.parse::<f64>().map_or_else(|_| field(key.to_owned(), value), |n| field(key.to_owned(), n))
+        }
         _ => match value.parse::<i64>() {
             Ok(number) => field(name, number),
             Err(_) => field(name, value),

@@ -5,6 +5,7 @@ use crate::connect::connect;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Format, print};
+use crate::wire::refused;
 use cairn_client::{Error, Frame, Kind, Receiver, Sender};
 use serde_json::json;
 use std::io::BufRead;
@@ -15,7 +16,14 @@ const LINES_AHEAD: usize = 1024;
 
 /// Sends every line in order, prints every reply as it comes. Fails when a reply is an error.
 pub async fn run(args: ExecArgs, format: Option<Format>) -> Result<()> {
-    let (sender, receiver) = connect(&args.addr).await?.split();
+    let mut client = connect(&args.addr).await?;
+    if let Some(name) = &args.collection {
+        client.use_collection(name).await.map_err(|error| match error.refusal() {
+            Some(refusal) => refused(&refusal.message),
+            None => error.into(),
+        })?;
+    }
+    let (sender, receiver) = client.split();
     let lines = match args.lines.as_slice() {
         [] => from_stdin(),
         [dash] if dash == "-" => from_stdin(),

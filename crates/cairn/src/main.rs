@@ -3,24 +3,35 @@
 mod archive;
 mod args;
 mod args_archive;
+mod args_collection;
 mod args_history;
+mod args_storage;
 mod args_topic;
+mod args_transfer;
 mod block_fields;
 mod check;
+mod collection;
 mod connect;
 mod demo;
 mod disk;
 mod exec;
 mod exit;
+mod export;
 mod failure;
+mod import;
+mod import_sink;
+mod interrupt;
+mod only_content;
 mod open;
 mod output;
+mod output_file;
 mod progress;
 mod recover;
 mod repair;
 mod serve;
 mod session;
 mod snapshot;
+mod storage;
 mod timeline;
 mod topic;
 mod topic_snapshot;
@@ -28,11 +39,10 @@ mod wal;
 mod wire;
 
 use args::{Cli, Command};
-use args_history::StorageCommand;
 use clap::Parser;
 use exit::Exit;
 use failure::Result;
-use output::{Output, warn};
+use output::{Format, Output, warn};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -52,23 +62,29 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    let output = Output::new(cli.format);
+    // Of these two, --format is the data's.
+    match &cli.command {
+        Command::Import(args) => return import::run(args, cli.format.as_deref(), Output::new(None)),
+        Command::Export(args) => return export::run(args, cli.format.as_deref(), Output::new(None)),
+        _ => {}
+    }
+    let format = cli.format.as_deref().map(Format::parse).transpose()?;
+    let output = Output::new(format);
     match cli.command {
-        Command::Exec(args) => block_on(exec::run(args, cli.format)),
+        Command::Exec(args) => block_on(exec::run(args, format)),
         Command::Snapshot(args) => snapshot::run(&args, output),
         Command::Check(args) => check::run(&args, output),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Wal(args) => wal::run(&args.command, output),
-        Command::Storage(args) => {
-            let StorageCommand::Wal(wal) = &args.command;
-            wal::run(&wal.command, Output::documented(cli.format))
-        }
+        Command::Storage(args) => storage::run(&args.command, Output::documented(format)),
+        Command::Collection(args) => collection::run(&args.command, Output::documented(format)),
+        Command::Import(_) | Command::Export(_) => Ok(()),
         Command::Timeline(args) => timeline::run(&args.command, output),
         Command::Topic(args) => topic::run(&args.command, output),
         Command::Repair(args) => repair::run(&args, output),
         Command::Recover(args) => recover::run(&args, output),
         Command::Archive(args) => archive::run(&args, output),
-        Command::Open(args) => open::run(&args, cli.format),
+        Command::Open(args) => open::run(&args, format),
         Command::Serve(args) => serve::run(&args),
     }
 }

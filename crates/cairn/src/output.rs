@@ -8,12 +8,25 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 /// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For programs.
     Json,
     /// For people.
     Table,
+}
+
+impl Format {
+    /// `json` or `table`.
+    pub fn parse(name: &str) -> Result<Format> {
+        match name {
+            "json" => Ok(Format::Json),
+            "table" => Ok(Format::Table),
+            other => {
+                Err(Failure::new(Exit::Usage, format!("--format: expected json or table, got {other:?}")))
+            }
+        }
+    }
 }
 
 /// One named value of a record: what JSON gets, and what people read.

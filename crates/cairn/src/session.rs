@@ -29,6 +29,14 @@ impl Session {
         }
     }
 
+    /// As [`Session::open`]; a directory in which there is nothing becomes a new database.
+    pub fn open_or_create(place: &PlaceArgs) -> Result<Session> {
+        match &place.addr {
+            Some(addr) => Ok(Session::Server(addr.clone())),
+            None => Ok(Session::Directory(Box::new(backend_of(&place.data, open_or_create(&place.data)?)))),
+        }
+    }
+
     /// Asks; the reply must be a block of lines. What a line `note` says goes to stderr.
     pub fn ask(&self, line: &str) -> Result<Block> {
         let mut block = match self {
@@ -55,13 +63,31 @@ impl Session {
 }
 
 fn open(data: &Path) -> Result<EngineBackend> {
-    let storage = storage();
-    let (engine, report) = Engine::open_as_stored(Arc::clone(&storage), data, Options::default())?;
+    Ok(backend_of(data, open_engine(data)?))
+}
+
+/// Opens a directory's database with the settings it remembers.
+pub fn open_engine(data: &Path) -> Result<Engine> {
+    let (engine, report) = Engine::open_as_stored(storage(), data, Options::default())?;
     if let Some(lost) = &report.lost {
         warn(&format!("warning: {lost}"));
     }
+    Ok(engine)
+}
+
+/// As [`open_engine`]; a directory that is absent or empty becomes a new database.
+pub fn open_or_create(data: &Path) -> Result<Engine> {
+    let storage = storage();
+    if storage.stat(data)?.is_some() && !storage.list(data)?.is_empty() {
+        return open_engine(data);
+    }
+    warn(&format!("note: a new database in {}", data.display()));
+    Ok(Engine::open(storage, data, Options::default())?.0)
+}
+
+fn backend_of(data: &Path, engine: Engine) -> EngineBackend {
     let config = Config { data_dir: data.to_owned(), ..Config::default() };
-    Ok(EngineBackend::new(&config, engine, storage, Arc::new(Counters::default())).with_any_path())
+    EngineBackend::new(&config, engine, storage(), Arc::new(Counters::default())).with_any_path()
 }
 
 fn answer(backend: &EngineBackend, line: &str) -> Result<Block> {

@@ -45,9 +45,11 @@ fn read_line(replies: &mut impl BufRead) -> Result<String> {
 }
 
 /// What the server refused, by its kind: the wire has only the message.
-fn refused(message: &str) -> Failure {
+pub fn refused(message: &str) -> Failure {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    const NOT_FOUND: [&str; 7] = [
+    const NOT_FOUND: [&str; 9] = [
+        "Collection not found",
+        "Alias not found",
         "cannot be recovered",
         "not here; there are",
         "is not in the log",
@@ -56,7 +58,14 @@ fn refused(message: &str) -> Failure {
         "does not exist",
         "has no partition",
     ];
-    const USAGE: [&str; 9] = [
+    const USAGE: [&str; 16] = [
+        ": expected ",
+        "Collection exists",
+        "is fixed when",
+        "cannot be dropped",
+        "is an alias of",
+        "is a collection's name",
+        "hot_tier_size",
         "cannot be changed",
         "must be ",
         "needs sync_mode",
@@ -70,10 +79,10 @@ fn refused(message: &str) -> Failure {
     const DAMAGE: [&str; 3] = ["mismatch", "is damaged", "corrupt"];
     let exit = if has(&NOT_FOUND) {
         Exit::NotFound
-    } else if has(&USAGE) {
-        Exit::Usage
     } else if has(&DAMAGE) {
         Exit::Damage
+    } else if has(&USAGE) {
+        Exit::Usage
     } else {
         Exit::Failed
     };
