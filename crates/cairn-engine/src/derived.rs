@@ -48,6 +48,8 @@ pub(crate) struct Derived {
 struct FileState {
     stored: Option<FileRef>,
     generation: u32,
+    /// Its bytes came from the file and were not all seen to be right yet.
+    unverified: bool,
 }
 
 /// One derived thing, ready to be written.
@@ -104,12 +106,25 @@ impl Derived {
             DerivedKind::Codes => *self.codes.write() = None,
         }
         let state = &mut self.files.write()[kind as usize];
-        *state = FileState { stored: None, generation: state.generation.max(generation + 1) };
+        let generation = state.generation.max(generation + 1);
+        *state = FileState { stored: None, generation, unverified: false };
     }
 
-    /// Notes the file that it was read from.
-    pub fn keep(&self, kind: DerivedKind, generation: u32, file: FileRef) {
-        self.files.write()[kind as usize] = FileState { stored: Some(file), generation };
+    /// Notes the file that it was read from, and whether every byte was seen to be right.
+    pub fn keep(&self, kind: DerivedKind, generation: u32, file: FileRef, verified: bool) {
+        self.files.write()[kind as usize] =
+            FileState { stored: Some(file), generation, unverified: !verified };
+    }
+
+    /// The file that is still to be read to its end, if any.
+    pub fn unverified(&self, kind: DerivedKind) -> Option<FileRef> {
+        let state = &self.files.read()[kind as usize];
+        state.stored.clone().filter(|_| state.unverified)
+    }
+
+    /// Every byte of the file was seen to be right.
+    pub fn set_verified(&self, kind: DerivedKind) {
+        self.files.write()[kind as usize].unverified = false;
     }
 
     /// Takes what a file holds, when it is of this segment. Its header is checked, all of it with `every_byte`.

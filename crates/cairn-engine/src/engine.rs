@@ -161,7 +161,8 @@ impl Engine {
             std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run(&queue));
         let handle = spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?;
         let syncer = Mutex::new(Some(WalSync::start(&shared)?));
-        let maintenance = Arc::new(Maintenance::new(messages.clone()));
+        let maintenance =
+            Arc::new(Maintenance::new(messages.clone(), shared.options.verify_bytes_per_second));
         let thread = match shared.options.maintenance && !read_only {
             true => Some(MaintenanceThread::start(Arc::clone(&maintenance))?),
             false => None,

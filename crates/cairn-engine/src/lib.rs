@@ -70,6 +70,7 @@ mod tree;
 mod value_text;
 mod vector_segment;
 mod vectors;
+mod verify_mapped;
 mod view;
 mod view_sorted;
 mod wal;

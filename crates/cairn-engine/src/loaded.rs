@@ -156,7 +156,9 @@ fn map_segment(
     if reading == Reading::EveryByte {
         check_crc(path, &bytes, file)?;
     }
-    VectorSegment::map(path, bytes, collection)
+    let segment = VectorSegment::map(path, bytes, collection)?;
+    segment.set_verified(reading == Reading::EveryByte);
+    Ok(segment)
 }
 
 /// Reads a file of what is computed from a segment of a collection, if it is one. One that is not as it should be is let go.
@@ -199,7 +201,8 @@ fn read_derived(
         derived.open(segment, id.0, kind, &path, bytes, every_byte)
     };
     open()?;
-    derived.keep(kind, generation, file.clone());
+    let mapped = collection.spec.storage != StorageMode::Memory;
+    derived.keep(kind, generation, file.clone(), every_byte || !mapped);
     stored.derived.insert((id, kind), file.clone());
     Ok(())
 }
@@ -230,11 +233,13 @@ fn check_size(storage: &dyn Storage, path: &Path, file: &FileRef) -> Result<()> 
 /// Refuses bytes that are not what the manifest says of the file.
 pub(crate) fn check_crc(path: &Path, bytes: &[u8], file: &FileRef) -> Result<()> {
     let crc = page_file::file_crc(bytes);
-    if crc == file.crc32c {
-        return Ok(());
-    }
+    if crc == file.crc32c { Ok(()) } else { Err(crc_mismatch(path, file, crc)) }
+}
+
+/// The error of a file whose checksum is not the manifest's.
+pub(crate) fn crc_mismatch(path: &Path, file: &FileRef, crc: u32) -> Error {
     let what = format!("CRC mismatch: file may be corrupted: expected {:08x}, got {crc:08x}", file.crc32c);
-    Err(Error::Corrupt { path: path.to_owned(), what })
+    Error::Corrupt { path: path.to_owned(), what }
 }
 
 fn put_segment(

@@ -5,6 +5,7 @@ use crate::compaction::{CompactionPolicy, MOVE_AT_ONCE, Pace};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::sequencer::Message;
+use crate::verify_mapped::is_damage;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,6 +23,8 @@ const NICENESS: i32 = 10;
 /// Does maintenance, for the thread and for whoever asks for some now.
 pub(crate) struct Maintenance {
     messages: Sender<Message>,
+    /// How fast mapped files are verified.
+    verify_bytes_per_second: u64,
     pace: Pace,
     /// Held while a piece of work is done: there is one at a time.
     working: Mutex<()>,
@@ -77,9 +80,10 @@ fn computing_threads() -> usize {
 }
 
 impl Maintenance {
-    pub fn new(messages: Sender<Message>) -> Maintenance {
+    pub fn new(messages: Sender<Message>, verify_bytes_per_second: u64) -> Maintenance {
         Maintenance {
             messages,
+            verify_bytes_per_second,
             pace: Pace { threads: computing_threads(), ..Pace::default() },
             working: Mutex::default(),
             wake: Condvar::new(),
@@ -137,7 +141,8 @@ impl Maintenance {
                 return Ok(true);
             }
         }
-        Ok(self.index_fields_once()? || self.move_columns_once()? || self.derive_once(None)?)
+        let worked = self.index_fields_once()? || self.move_columns_once()? || self.derive_once(None)?;
+        Ok(worked || self.verify_once()?)
     }
 
     /// Compacts a collection once. Whether there was anything to do.
@@ -187,6 +192,16 @@ impl Maintenance {
         let Some((collection, job)) = self.with_core(|core| core.begin_fields())? else { return Ok(false) };
         let built = job.run();
         self.with_core(move |core| core.end_fields(collection, &job, built))?;
+        Ok(true)
+    }
+
+    /// Reads one mapped file to its end that was only opened by its header. Whether there was any.
+    fn verify_once(&self) -> Result<bool> {
+        let Some(job) = self.with_core(|core| core.begin_verify())? else { return Ok(false) };
+        let found = job.run(self.verify_bytes_per_second, &self.pace);
+        if is_damage(&found) {
+            self.with_core(move |core| core.end_verify(&job, found))?;
+        }
         Ok(true)
     }
 

@@ -273,6 +273,8 @@ pub struct Options {
     pub cancel: Arc<AtomicBool>,
     /// Bytes of a sealed vector segment, about; at least 16 rows, at most 65,536.
     pub vector_segment_bytes: u32,
+    /// How fast mapped files, which are opened by their headers, are read to their ends in the background.
+    pub verify_bytes_per_second: u64,
     /// From how many rows on a segment of a collection with graphs has one: fewer are looked at one by one.
     pub graph_rows_min: u32,
     /// Whether segments are compacted, and their graphs and codes computed, in the background.
@@ -305,6 +307,7 @@ impl Default for Options {
             progress: None,
             cancel: Arc::default(),
             vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,
+            verify_bytes_per_second: 100 << 20,
             graph_rows_min: 8_192,
             maintenance: true,
             checkpoint_log_bytes: 256 << 20,

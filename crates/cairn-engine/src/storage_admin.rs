@@ -14,7 +14,8 @@ use std::ops::ControlFlow;
 pub struct CompactionReport {
     /// The collections of which something was rewritten.
     pub collections: Vec<String>,
-    /// Bytes of the vector segments and of what is computed from them, of all collections asked for, before.
+    /// Bytes of the vector segments of all collections asked for, before. What is computed from them is not counted: a
+    /// compaction may be what first gives a segment a graph.
     pub before_bytes: u64,
     /// The same afterwards. Files that going back still needs stay on disk until retention lets them go.
     pub after_bytes: u64,
@@ -43,8 +44,10 @@ pub struct StorageStats {
     pub living_rows: u64,
     /// Rows that were replaced, deleted or moved: compaction takes their space back.
     pub dead_rows: u64,
-    /// Bytes of the files of segments and of what is computed from them.
+    /// Bytes of the files of segments.
     pub file_bytes: u64,
+    /// Bytes of the files of what is computed from them: graphs and codes.
+    pub derived_bytes: u64,
     /// Bytes of vector columns in memory of the process's own.
     pub memory_bytes: u64,
     /// Bytes mapped from files.
@@ -150,6 +153,7 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         living_rows: 0,
         dead_rows: 0,
         file_bytes: 0,
+        derived_bytes: 0,
         memory_bytes: 0,
         mapped_bytes: 0,
         resident_bytes: 0,
@@ -163,8 +167,8 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         stats.dead_rows += u64::from(vectors.dead.count(segment.number));
         stats.living_rows += u64::from(vectors.living(segment));
         let of_derived = DerivedKind::ALL.into_iter().filter_map(|kind| derived.get(kind));
-        let derived_bytes: u64 = of_derived.map(|data| data.bytes().len() as u64).sum();
-        stats.file_bytes += segment.file_bytes() as u64 + derived_bytes;
+        stats.derived_bytes += of_derived.map(|data| data.bytes().len() as u64).sum::<u64>();
+        stats.file_bytes += segment.file_bytes() as u64;
         match segment.mapping() {
             Some(mapping) => {
                 stats.mapped_bytes += mapping.len() as u64;

@@ -10,6 +10,7 @@ use crate::spec::CollectionSpec;
 use cairn_disk::{Access, Bytes, File, Storage};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Bytes of vectors in a segment that the buffer becomes, about, unless configured.
@@ -36,6 +37,8 @@ pub(crate) struct VectorSegment {
     columns: Columns,
     /// Its file, once it is on disk whole and durable.
     stored: OnceLock<FileRef>,
+    /// Every byte of its file was seen to be right, or it was never read from one.
+    verified: AtomicBool,
     derived: Arc<Derived>,
 }
 
@@ -125,6 +128,16 @@ impl VectorSegment {
         let _ = self.stored.set(file);
     }
 
+    /// Whether every byte of its file was seen to be right.
+    pub fn is_verified(&self) -> bool {
+        self.verified.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether every byte of its file was seen to be right.
+    pub fn set_verified(&self, verified: bool) {
+        self.verified.store(verified, Ordering::Relaxed);
+    }
+
     /// What is computed from it.
     pub fn derived(&self) -> &Derived {
         &self.derived
@@ -157,6 +170,7 @@ impl VectorSegment {
             layout,
             columns: Columns::Mapped(bytes),
             stored: OnceLock::new(),
+            verified: AtomicBool::new(true),
             derived: Arc::default(),
         })
     }
@@ -170,7 +184,14 @@ impl VectorSegment {
             items: bytemuck::allocation::pod_collect_to_vec(&bytes[layout.items()]),
             norms: bytemuck::allocation::pod_collect_to_vec(&bytes[layout.norms()]),
         };
-        VectorSegment { number, layout, columns, stored: OnceLock::new(), derived: Arc::default() }
+        VectorSegment {
+            number,
+            layout,
+            columns,
+            stored: OnceLock::new(),
+            verified: AtomicBool::new(true),
+            derived: Arc::default(),
+        }
     }
 
     /// The same segment with its columns mapped from its file.
@@ -186,6 +207,7 @@ impl VectorSegment {
         let bytes = map_file(storage, &path, spec)?;
         let mut segment = VectorSegment::map(&path, bytes, collection)?;
         segment.set_stored(file.clone());
+        segment.set_verified(self.is_verified());
         segment.derived = Arc::clone(&self.derived);
         Ok(segment)
     }
@@ -195,6 +217,7 @@ impl VectorSegment {
         let mut rows = Rows::new(self.dimension(), self.rows());
         rows.push(self.vectors(), self.items(), self.inverse_norms());
         let mut segment = rows.into_segment(self.number);
+        segment.set_verified(self.is_verified());
         if let Some(file) = self.stored() {
             segment.set_stored(file.clone());
         }
@@ -246,7 +269,14 @@ impl Rows {
         let Rows { layout, lines, items, norms } = self;
         assert_eq!(items.len(), layout.rows as usize, "a segment has all of its rows");
         let columns = Columns::Owned { lines, items, norms };
-        VectorSegment { number, layout, columns, stored: OnceLock::new(), derived: Arc::default() }
+        VectorSegment {
+            number,
+            layout,
+            columns,
+            stored: OnceLock::new(),
+            verified: AtomicBool::new(true),
+            derived: Arc::default(),
+        }
     }
 }
 

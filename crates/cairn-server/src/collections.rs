@@ -110,6 +110,7 @@ fn stats(backend: &EngineBackend, name: &str) -> Result<Block> {
         .pair("co_occurrence_pairs", info.counts.pairs)
         .pair("vector_bytes", info.vector_bytes)
         .pair("file_bytes", storage.file_bytes)
+        .pair("derived_bytes", storage.derived_bytes)
         .pair("memory_bytes", storage.memory_bytes)
         .pair("mapped_bytes", storage.mapped_bytes)
         .pair("resident_bytes", storage.resident_bytes)

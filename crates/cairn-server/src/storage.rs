@@ -24,7 +24,7 @@ fn stats(backend: &EngineBackend, collection: Option<&str>) -> Result<Block> {
     for s in backend.engine.storage_stats(collection)? {
         block = block.text(format!(
             "collection={} storage={} index={} segments={} graphs={} codes={} pending={} living_rows={} dead_rows={} \
-             file_bytes={} memory_bytes={} mapped_bytes={} resident_bytes={}",
+             file_bytes={} derived_bytes={} memory_bytes={} mapped_bytes={} resident_bytes={}",
             s.collection,
             s.spec.storage.name(),
             s.spec.index.name(),
@@ -35,6 +35,7 @@ fn stats(backend: &EngineBackend, collection: Option<&str>) -> Result<Block> {
             s.living_rows,
             s.dead_rows,
             s.file_bytes,
+            s.derived_bytes,
             s.memory_bytes,
             s.mapped_bytes,
             s.resident_bytes,

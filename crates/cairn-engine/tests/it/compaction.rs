@@ -195,7 +195,21 @@ fn a_mapped_segment_is_read_from_its_file_and_damage_in_it_is_found_by_a_check()
         e.to_string().contains(&path.display().to_string()) && e.to_string().contains("CRC mismatch"),
         "{e}"
     );
-    assert!(open_core(&disk, &options()).is_ok(), "opening reads only what it needs");
+    {
+        let (_database, mut core, _) =
+            open_core(&disk, &options()).expect("opening reads only what it needs");
+        let mut found = Ok(true);
+        while let Ok(true) = found {
+            found = core.verify_mapped();
+        }
+        let e = found.expect_err("the background reads all of it");
+        assert!(
+            e.to_string().contains(&path.display().to_string()) && e.to_string().contains("CRC mismatch"),
+            "{e}"
+        );
+        let refused = core.step(vec![to("v", vector("more", &[1.0, 0.0, 0.0, 0.0]))]).remove(0);
+        assert!(refused.expect_err("no more writes").to_string().contains("CRC mismatch"));
+    }
     disk.flip(&path, 140, 1);
     disk.flip(&path, 30, 1);
     assert!(open_core(&disk, &options()).is_err(), "the header is always checked");

@@ -201,3 +201,32 @@ fn damaged_graphs_and_codes_are_computed_anew_and_nothing_else_is_lost() {
         }
     }
 }
+
+#[test]
+fn a_mapped_graph_that_is_damaged_past_its_header_is_found_in_the_background_and_computed_anew() {
+    let set = set();
+    let disk = SimDisk::new(1);
+    let engine = filled(&disk, &set, CollectionSpec { storage: StorageMode::Mmap, ..graph() });
+    compact(&engine);
+    engine.close().expect("closed");
+    let path =
+        disk.files().into_iter().find(|p| p.extension().is_some_and(|e| e == "graph")).expect("stored");
+    disk.flip(&path, disk.read_file(&path).len() as u64 - 100, 0xff);
+    let (_database, mut core, report) = open_core(&disk, &quiet()).expect("it opens");
+    assert_eq!(report.discarded, Vec::<String>::new(), "its header is right");
+    let mut damaged = 0;
+    loop {
+        match core.verify_mapped() {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e) => {
+                assert!(e.to_string().contains(&path.display().to_string()), "{e}");
+                damaged += 1;
+            }
+        }
+    }
+    assert_eq!((damaged, core.failed()), (1, None));
+    assert!(core.derive("v").expect("computed anew"));
+    core.checkpoint().expect("a checkpoint").expect("something to write");
+    assert!(!core.verify_mapped().expect("all is right"));
+}

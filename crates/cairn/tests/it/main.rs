@@ -4,6 +4,7 @@
 
 mod archive;
 mod check;
+mod collection;
 mod demo;
 mod durability;
 mod exec;
@@ -17,5 +18,6 @@ mod serve;
 mod snapshot;
 mod timeline;
 mod topic;
+mod transfer;
 mod wal;
 mod workload;
