@@ -11,7 +11,7 @@ use crate::page_file;
 use crate::spec::StorageMode;
 use crate::state::State;
 use crate::tree::{Page, PageRef, Tree};
-use crate::vector_segment::VectorSegment;
+use crate::vector_segment::{VectorSegment, map_file};
 use crate::view::{CollectionView, View};
 use cairn_disk::{Storage, atomic_replace, write_new};
 use cairn_log::{Log, Lsn};
@@ -153,6 +153,7 @@ impl CheckpointJob {
         match self.write(&mut stored) {
             Ok(done) => {
                 self.note_stored(&stored);
+                self.map_derived(&stored);
                 let mapped = self.map_segments();
                 CheckpointDone { result: Ok(done), dirty: BTreeSet::new(), stored, mapped }
             }
@@ -199,6 +200,32 @@ impl CheckpointJob {
             }
         }
         mapped
+    }
+
+    /// Maps graphs and codes that were computed in memory, but those that a hybrid collection's budget holds there. One that
+    /// cannot be mapped stays where it is: no harm is done.
+    fn map_derived(&self, stored: &Stored) {
+        for collection in self.lasting() {
+            let mut hot_left = match collection.spec.storage {
+                StorageMode::Memory => continue,
+                StorageMode::Hybrid => collection.spec.hot_bytes,
+                StorageMode::Mmap => 0,
+            };
+            for segment in collection.vectors.segments.iter() {
+                let id = (collection.number, segment.number);
+                for kind in DerivedKind::ALL {
+                    let (derived, file) = (segment.derived(), stored.derived.get(&(id, kind)));
+                    let bytes = derived.memory_bytes(kind);
+                    if bytes <= hot_left {
+                        hot_left -= bytes;
+                    } else if let Some(file) = file {
+                        let path = self.dir.file(&file.name);
+                        let _ = map_file(&*self.storage, &path, &collection.spec)
+                            .and_then(|mapping| derived.map_from(segment, id.0, kind, &path, mapping));
+                    }
+                }
+            }
+        }
     }
 
     fn write(&self, stored: &mut Stored) -> Result<(CheckpointReport, KeptCheckpoint)> {

@@ -50,6 +50,8 @@ struct FileState {
     generation: u32,
     /// Its bytes came from the file and were not all seen to be right yet.
     unverified: bool,
+    /// It is mapped from the file, and takes no memory of the process's own.
+    mapped: bool,
 }
 
 /// One derived thing, ready to be written.
@@ -107,19 +109,42 @@ impl Derived {
         }
         let state = &mut self.files.write()[kind as usize];
         let generation = state.generation.max(generation + 1);
-        *state = FileState { stored: None, generation, unverified: false };
+        *state = FileState { stored: None, generation, unverified: false, mapped: false };
     }
 
-    /// Notes the file that it was read from, and whether every byte was seen to be right.
-    pub fn keep(&self, kind: DerivedKind, generation: u32, file: FileRef, verified: bool) {
+    /// Notes the file that it was read from, whether every byte was seen to be right, and whether it is mapped.
+    pub fn keep(&self, kind: DerivedKind, generation: u32, file: FileRef, verified: bool, mapped: bool) {
         self.files.write()[kind as usize] =
-            FileState { stored: Some(file), generation, unverified: !verified };
+            FileState { stored: Some(file), generation, unverified: !verified, mapped };
     }
 
     /// The file that is still to be read to its end, if any.
     pub fn unverified(&self, kind: DerivedKind) -> Option<FileRef> {
         let state = &self.files.read()[kind as usize];
         state.stored.clone().filter(|_| state.unverified)
+    }
+
+    /// Bytes of memory of the process's own that it takes.
+    pub fn memory_bytes(&self, kind: DerivedKind) -> u64 {
+        match self.files.read()[kind as usize].mapped {
+            true => 0,
+            false => self.get(kind).map_or(0, |data| data.bytes().len() as u64),
+        }
+    }
+
+    /// Takes the equal bytes of its file, mapped, in the place of those in memory.
+    pub fn map_from(
+        &self,
+        segment: &VectorSegment,
+        collection: u32,
+        kind: DerivedKind,
+        path: &Path,
+        bytes: Arc<dyn Bytes>,
+    ) -> Result<()> {
+        let mapped = bytes.is_mapped();
+        self.open(segment, collection, kind, path, bytes, false)?;
+        self.files.write()[kind as usize].mapped = mapped;
+        Ok(())
     }
 
     /// Every byte of the file was seen to be right.

@@ -78,8 +78,16 @@ pub(crate) fn load_at(
         collection.vectors.buffer_number = entry.head.next_segment;
         collection.vectors.next_segment = entry.head.next_number();
         rebuild(&mut collection, &entry.head).map_err(|e| e.in_file(&path))?;
+        // A hybrid collection holds its graphs and codes in memory, as far as its budget goes.
+        let mut hot_left = match entry.spec.storage {
+            StorageMode::Memory => u64::MAX,
+            StorageMode::Hybrid => entry.spec.hot_bytes,
+            StorageMode::Mmap => 0,
+        };
         for file in manifest.files.iter().filter(is_derived) {
-            let read = read_derived(storage, dir, file, entry.number, &collection, &mut stored, reading);
+            let reader =
+                DerivedReader { storage, dir, reading, number: entry.number, collection: &collection };
+            let read = reader.read(file, &mut hot_left, &mut stored);
             match read {
                 Err(e) if reading == Reading::EveryByte => return Err(e),
                 Err(e) => discarded.push(e.to_string()),
@@ -161,50 +169,50 @@ fn map_segment(
     Ok(segment)
 }
 
-/// Reads a file of what is computed from a segment of a collection, if it is one. One that is not as it should be is let go.
-fn read_derived(
-    storage: &dyn Storage,
-    dir: &TimelineDir,
-    file: &FileRef,
-    number: u32,
-    collection: &Collection,
-    stored: &mut Stored,
+/// Reads files of what is computed from the segments of one collection.
+struct DerivedReader<'a> {
+    storage: &'a dyn Storage,
+    dir: &'a TimelineDir,
     reading: Reading,
-) -> Result<()> {
-    let Some((id, kind, generation)) = derived_of(&file.name).filter(|(id, ..)| id.0 == number) else {
-        return Ok(());
-    };
-    let path = dir.file(&file.name);
-    let Some(segment) = collection.vectors.segment(id.1) else {
-        let what = "segment mismatch: expected one of the manifest's".to_owned();
-        return Err(Error::Corrupt { path, what });
-    };
-    let derived = segment.derived();
-    derived.discard(kind, generation);
-    let every_byte = reading == Reading::EveryByte;
-    let open = || {
-        check_size(storage, &path, file)?;
-        let bytes: Arc<dyn Bytes> = match collection.spec.storage {
-            StorageMode::Memory => {
-                let bytes = read_file(storage, &path, file.bytes)?;
-                check_crc(&path, &bytes, file)?;
-                Arc::new(bytes)
-            }
-            StorageMode::Mmap | StorageMode::Hybrid => {
-                let bytes = map_file(storage, &path, &collection.spec)?;
-                if every_byte {
-                    check_crc(&path, &bytes, file)?;
-                }
-                bytes
-            }
+    number: u32,
+    collection: &'a Collection,
+}
+
+impl DerivedReader<'_> {
+    /// Reads a file, if it is one of the collection's: into memory as far as `hot_left` goes, else mapped. One that is not as
+    /// it should be is let go.
+    fn read(&self, file: &FileRef, hot_left: &mut u64, stored: &mut Stored) -> Result<()> {
+        let Some((id, kind, generation)) = derived_of(&file.name).filter(|(id, ..)| id.0 == self.number)
+        else {
+            return Ok(());
         };
-        derived.open(segment, id.0, kind, &path, bytes, every_byte)
-    };
-    open()?;
-    let mapped = collection.spec.storage != StorageMode::Memory;
-    derived.keep(kind, generation, file.clone(), every_byte || !mapped);
-    stored.derived.insert((id, kind), file.clone());
-    Ok(())
+        let path = self.dir.file(&file.name);
+        let Some(segment) = self.collection.vectors.segment(id.1) else {
+            let what = "segment mismatch: expected one of the manifest's".to_owned();
+            return Err(Error::Corrupt { path, what });
+        };
+        let derived = segment.derived();
+        derived.discard(kind, generation);
+        let every_byte = self.reading == Reading::EveryByte;
+        check_size(self.storage, &path, file)?;
+        let in_memory = file.bytes <= *hot_left;
+        let bytes: Arc<dyn Bytes> = if in_memory {
+            Arc::new(read_file(self.storage, &path, file.bytes)?)
+        } else {
+            map_file(self.storage, &path, &self.collection.spec)?
+        };
+        if in_memory || every_byte {
+            check_crc(&path, &bytes, file)?;
+        }
+        let mapped = bytes.is_mapped();
+        derived.open(segment, id.0, kind, &path, bytes, every_byte)?;
+        if in_memory {
+            *hot_left -= file.bytes;
+        }
+        derived.keep(kind, generation, file.clone(), in_memory || every_byte, mapped);
+        stored.derived.insert((id, kind), file.clone());
+        Ok(())
+    }
 }
 
 /// Reads a file that a manifest names, and checks its length and checksum.

@@ -14,7 +14,7 @@ pub enum StorageMode {
     Memory,
     /// Mapped from the checkpoint's files: the system keeps in memory what is used.
     Mmap,
-    /// Mapped, and the most used vectors held in memory within a budget ([`CollectionSpec::hot_bytes`]).
+    /// Mapped, and what every search reads (graphs and codes) held in memory within a budget ([`CollectionSpec::hot_bytes`]).
     Hybrid,
 }
 
@@ -129,7 +129,7 @@ impl Advise {
 pub struct CollectionSpec {
     /// Where its vectors are.
     pub storage: StorageMode,
-    /// Bytes of vectors that a hybrid collection holds in memory.
+    /// Bytes of graphs and codes that a hybrid collection holds in memory.
     pub hot_bytes: u64,
     /// How mapped vectors will be read.
     pub advise: Advise,

@@ -50,6 +50,8 @@ pub struct StorageStats {
     pub derived_bytes: u64,
     /// Bytes of vector columns in memory of the process's own.
     pub memory_bytes: u64,
+    /// Bytes of graphs and codes in memory of the process's own: of a hybrid collection within its budget.
+    pub hot_bytes: u64,
     /// Bytes mapped from files.
     pub mapped_bytes: u64,
     /// Of these, how many the system has in memory now.
@@ -155,6 +157,7 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         file_bytes: 0,
         derived_bytes: 0,
         memory_bytes: 0,
+        hot_bytes: 0,
         mapped_bytes: 0,
         resident_bytes: 0,
         spec,
@@ -168,6 +171,7 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         stats.living_rows += u64::from(vectors.living(segment));
         let of_derived = DerivedKind::ALL.into_iter().filter_map(|kind| derived.get(kind));
         stats.derived_bytes += of_derived.map(|data| data.bytes().len() as u64).sum::<u64>();
+        stats.hot_bytes += DerivedKind::ALL.into_iter().map(|kind| derived.memory_bytes(kind)).sum::<u64>();
         stats.file_bytes += segment.file_bytes() as u64;
         match segment.mapping() {
             Some(mapping) => {

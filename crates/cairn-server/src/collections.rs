@@ -112,6 +112,7 @@ fn stats(backend: &EngineBackend, name: &str) -> Result<Block> {
         .pair("file_bytes", storage.file_bytes)
         .pair("derived_bytes", storage.derived_bytes)
         .pair("memory_bytes", storage.memory_bytes)
+        .pair("hot_bytes", storage.hot_bytes)
         .pair("mapped_bytes", storage.mapped_bytes)
         .pair("resident_bytes", storage.resident_bytes)
         .pair("segments", storage.segments)

@@ -230,3 +230,40 @@ fn a_mapped_graph_that_is_damaged_past_its_header_is_found_in_the_background_and
     core.checkpoint().expect("a checkpoint").expect("something to write");
     assert!(!core.verify_mapped().expect("all is right"));
 }
+
+#[test]
+fn a_hybrid_collection_holds_its_graph_within_its_budget_and_a_mapped_one_holds_nothing() {
+    let set = set();
+    let dir = tempfile::tempdir().expect("a directory");
+    let real: std::sync::Arc<dyn cairn_disk::Storage> = std::sync::Arc::new(cairn_disk::RealDisk::new());
+    let spec = |storage, hot_bytes| CollectionSpec { storage, hot_bytes, ..graph() };
+    let kinds = [
+        ("mmap", spec(StorageMode::Mmap, 0), false),
+        ("hybrid", spec(StorageMode::Hybrid, 1 << 30), true),
+        ("small", spec(StorageMode::Hybrid, 1 << 20), false),
+    ];
+    for (name, spec, holds) in kinds {
+        let path = dir.path().join(name);
+        let (engine, _) = Engine::open(std::sync::Arc::clone(&real), &path, quiet()).expect("it opens");
+        engine.change_collections(create_with("v", spec)).expect("created");
+        let rows = set.ids.iter().zip(&set.vectors);
+        let writes: Vec<Request> = rows.map(|(id, v)| to("v", vector(id, v))).collect();
+        assert!(engine.write_requests(writes).iter().all(Result::is_ok));
+        compact(&engine);
+        let found = search(&engine, &set.queries[0], None, false);
+        for restarted in [false, true] {
+            let engine = match restarted {
+                false => engine.clone(),
+                true => {
+                    engine.close().expect("closed");
+                    Engine::open(std::sync::Arc::clone(&real), &path, quiet()).expect("it opens").0
+                }
+            };
+            let stats = engine.storage_stats(Some("v")).expect("stats").remove(0);
+            assert_eq!((stats.graphs, stats.hot_bytes > 0), (1, holds), "{name}, restarted: {restarted}");
+            assert!(stats.hot_bytes == 0 || stats.hot_bytes == stats.derived_bytes);
+            assert!(stats.mapped_bytes > 0 && stats.memory_bytes == 0, "{stats:?}");
+            assert_eq!(search(&engine, &set.queries[0], None, false), found, "the same, wherever it is");
+        }
+    }
+}
