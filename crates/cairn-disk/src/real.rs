@@ -228,7 +228,7 @@ pub(crate) fn lock_file(file: fs::File, path: &Path, holder: &str) -> Result<Fil
     }
     let written = file.set_len(0).and_then(|()| (&file).write_all(holder.as_bytes()));
     written.map_err(|e| Error::io("write to", path, e))?;
-    Ok(FileLock { _file: file })
+    Ok(FileLock { file })
 }
 
 /// The error for a lock that another holds, who wrote `text` about itself.
@@ -240,13 +240,21 @@ pub(crate) fn locked(path: &Path, text: &[u8]) -> Error {
     Error::Locked { path: path.to_owned(), holder }
 }
 
-/// A lock of the operating system: it ends when the file is closed.
+/// A lock of the operating system: it ends with the guard, or the process.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    _file: fs::File,
+    file: fs::File,
 }
 
 impl LockGuard for FileLock {}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // A process that another thread starts right now has the same open file until it runs its program: closing ours would
+        // leave the lock held until then. What cannot be unlocked is unlocked by closing it.
+        let _ = self.file.unlock();
+    }
+}
 
 fn create_new(path: &Path) -> io::Result<fs::File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)

@@ -5,6 +5,8 @@ use cairn_disk::{
     Access, Error, ErrorKind, FileType, LossyDisk, RealDisk, SimDisk, Stat, Storage, read_file,
 };
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Makes each function a test on each disk; it gets the disk and an empty directory.
 macro_rules! on_every_disk {
@@ -71,6 +73,7 @@ on_every_disk! {
     sync_dir_needs_a_directory,
     a_held_lock_names_its_holder,
     a_dropped_lock_is_free,
+    a_dropped_lock_is_free_while_processes_start,
     a_lock_can_be_taken_in_a_new_directory,
     free_bytes_are_of_an_existing_path,
     canonical_resolves_dots,
@@ -466,6 +469,24 @@ fn a_dropped_lock_is_free(disk: &dyn Storage, dir: &Path) {
     let _again = disk.lock(&path, "three").unwrap();
     drop(other);
     assert_eq!(kind(disk.lock(&path, "four")), ErrorKind::Locked);
+}
+
+fn a_dropped_lock_is_free_while_processes_start(disk: &dyn Storage, dir: &Path) {
+    let path = dir.join("LOCK");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // Until it runs its program, the new process has our open files.
+                    assert!(Command::new("true").current_dir("/").status().unwrap().success());
+                }
+            });
+        }
+        let refused = (0..2_000).find_map(|_| disk.lock(&path, "me").err());
+        done.store(true, Ordering::Relaxed);
+        assert!(refused.is_none(), "{refused:?}");
+    });
 }
 
 fn a_lock_can_be_taken_in_a_new_directory(disk: &dyn Storage, dir: &Path) {
