@@ -4,11 +4,12 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::names;
-use cairn_disk::{FileType, LockGuard, Storage, atomic_replace, parent_dir, read_file};
+use cairn_disk::{ErrorKind, FileType, LockGuard, Storage, atomic_replace, parent_dir, read_file};
 use cairn_engine::DatabaseId;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// `format`.
 const FORMAT: &str = "cairndb-repository";
@@ -16,6 +17,10 @@ const FORMAT: &str = "cairndb-repository";
 const VERSION: u32 = 1;
 /// Bytes of `cairn-repository.json`, at most.
 const BYTES_MAX: u64 = 4_096;
+
+/// How often a held lock is tried again, and what is waited before: a second in all.
+const LOCK_TRIES: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// An open repository. Reading takes no lock and writes nothing; [`crate::create`] and [`crate::delete`] hold `LOCK` while
 /// they work.
@@ -61,7 +66,7 @@ impl Repository {
     pub fn create(storage: Arc<dyn Storage>, root: &Path, now_us: i64) -> Result<Repository> {
         let disk = storage.as_ref();
         make_dir(disk, root)?;
-        let _lock = disk.lock(&root.join(layout::LOCK), &holder())?;
+        let _lock = lock(disk, root)?;
         check_unused(disk, root)?;
         for dir in [layout::PARTS, layout::SNAPSHOTS, layout::TMP] {
             disk.create_dir_all(&root.join(dir))?;
@@ -72,11 +77,16 @@ impl Repository {
         Ok(Repository { storage, root: root.to_owned(), id })
     }
 
-    /// Opens the repository at `root`, making it when there is none.
+    /// Opens the repository at `root`, making it when there is none, also when another makes it at the same time.
     pub fn open_or_create(storage: Arc<dyn Storage>, root: &Path, now_us: i64) -> Result<Repository> {
-        match storage.stat(&root.join(layout::REPOSITORY_FILE))? {
-            Some(_) => Self::open(storage, root),
-            None => Self::create(storage, root, now_us),
+        let path = root.join(layout::REPOSITORY_FILE);
+        if storage.stat(&path)?.is_some() {
+            return Self::open(storage, root);
+        }
+        match Self::create(Arc::clone(&storage), root, now_us) {
+            // Another was first.
+            Err(_) if storage.stat(&path)?.is_some() => Self::open(storage, root),
+            made => made,
         }
     }
 
@@ -106,7 +116,7 @@ impl Repository {
 
     /// Takes the lock of writers, and removes what an earlier one left unfinished.
     pub(crate) fn writer(&self) -> Result<Writer> {
-        let lock = self.storage.lock(&self.root.join(layout::LOCK), &holder())?;
+        let lock = lock(self.storage(), &self.root)?;
         self.check()?;
         self.clean()?;
         Ok(Writer { _lock: lock })
@@ -142,6 +152,18 @@ fn remove(storage: &dyn Storage, path: &Path, file_type: FileType) -> Result<()>
         FileType::File | FileType::Other => storage.remove(path)?,
     }
     Ok(())
+}
+
+/// Takes the lock of writers. One that is held for a moment, as by whoever makes the repository, is waited for.
+fn lock(storage: &dyn Storage, root: &Path) -> Result<Box<dyn LockGuard>> {
+    let path = root.join(layout::LOCK);
+    for _ in 0..LOCK_TRIES {
+        match storage.lock(&path, &holder()) {
+            Err(e) if e.kind() == ErrorKind::Locked => std::thread::sleep(LOCK_PAUSE),
+            taken => return Ok(taken?),
+        }
+    }
+    Ok(storage.lock(&path, &holder())?)
 }
 
 /// What a lock file says, for people.

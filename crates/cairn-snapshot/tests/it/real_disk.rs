@@ -92,3 +92,21 @@ fn two_writers_of_one_process_do_not_meet() {
     let error = cairn_snapshot::delete(&repository, snapshot.id.as_str()).expect_err("locked");
     assert_eq!(error.kind(), cairn_disk::ErrorKind::Locked);
 }
+
+#[test]
+fn one_repository_is_made_when_several_make_it_at_once_and_all_can_write() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let root = dir.path().join("repo");
+        let make = || {
+            let repository = Repository::open_or_create(real(), &root, NOW_US).expect("made or opened");
+            cairn_snapshot::sweep(&repository).expect("the right to write");
+            repository.id().to_owned()
+        };
+        let ids: Vec<String> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            makers.into_iter().map(|maker| maker.join().expect("no panic")).collect()
+        });
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
+}

@@ -103,7 +103,8 @@ fn any_point_comes_back_after_the_machine_is_gone() {
 fn what_cannot_be_recovered_is_refused_with_the_window() {
     let scene = Scene::new("");
     let server = scene.server();
-    server.send("SNAPSHOT CREATE\nVECSET a 1 0\n");
+    let answers = server.send("SNAPSHOT CREATE\nVECSET a 1 0\n");
+    assert!(answers.starts_with("OK SNAPSHOT_CREATED") && !answers.contains("ERROR"), "{answers}");
     until_archived(&server, 1);
     drop(server);
     let repo = scene.repo();
