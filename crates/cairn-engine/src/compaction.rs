@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::layout::{TimelineDir, segment_name};
 use crate::manifest::FileRef;
 use crate::places::Place;
+use crate::segment_file::Layout;
 use crate::spec::{CollectionSpec, IndexKind, StorageMode};
 use crate::vector_segment::{ROWS_MAX, Rows, VectorSegment, map_file, write_rows};
 use crate::vectors::Vectors;
@@ -29,7 +30,7 @@ pub struct CompactionPolicy {
     pub dead_share: f64,
     /// Everything is rewritten into as few segments as can be, whatever its dead share.
     pub aggressive: bool,
-    /// Bytes of vectors in a segment that compaction makes, at most.
+    /// Bytes of the file of a segment that compaction makes of several, at most. By default what a snapshot's part may have.
     pub segment_bytes_max: u64,
 }
 
@@ -98,12 +99,12 @@ fn fitting<'a>(
     policy: &CompactionPolicy,
     segments: impl Iterator<Item = &'a VectorSegment>,
 ) -> Vec<&'a VectorSegment> {
-    let (mut bytes, mut rows) = (0, 0);
+    let mut rows = 0;
     let mut chosen = Vec::new();
     for segment in segments {
-        bytes += living_bytes(vectors, segment);
-        rows += u64::from(vectors.living(segment));
-        if !chosen.is_empty() && (bytes > policy.segment_bytes_max || rows > u64::from(ROWS_MAX)) {
+        rows += vectors.living(segment);
+        let bytes = Layout { dimension: segment.dimension(), rows }.file_bytes() as u64;
+        if !chosen.is_empty() && (bytes > policy.segment_bytes_max || rows > ROWS_MAX) {
             break;
         }
         chosen.push(segment);

@@ -193,6 +193,15 @@ impl CollectionSpec {
         range("ef_construction", u64::from(self.ef_construction), 8, 4_096)?;
         range("ef_search", u64::from(self.ef_search), 1, 100_000)?;
         range("fields", self.fields.len() as u64, 0, FIELDS_MAX as u64)?;
+        let mut encoded = Vec::new();
+        self.encode(&mut encoded);
+        // Its length comes first. What is longer would be refused when it is read back.
+        range(
+            "bytes of the settings, with the names of fields",
+            encoded.len() as u64 - 4,
+            0,
+            BYTES_MAX as u64,
+        )?;
         match (self.storage, self.hot_bytes) {
             (StorageMode::Hybrid, 0) => {
                 Err(Error::Input("hot_tier_size: a hybrid collection needs one, for example 1GB".to_owned()))

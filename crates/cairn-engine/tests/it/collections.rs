@@ -82,6 +82,13 @@ fn bad_names_and_specs_are_refused_and_change_nothing() {
     let bad = CollectionSpec { m: 1, ..CollectionSpec::default() };
     let e = engine.change_collections(create_with("x", bad)).expect_err("m of 1");
     assert_eq!(e.to_string(), "m: expected 2 to 128, got 1");
+    let fields = (0..64).map(|n| format!("{n}{}", "f".repeat(2_000))).collect();
+    let long = CollectionSpec { fields, ..CollectionSpec::default() };
+    let e = engine.change_collections(create_with("x", long)).expect_err("longer than it may be read back");
+    assert!(
+        e.to_string().starts_with("bytes of the settings, with the names of fields: expected 0 to 65536"),
+        "{e}"
+    );
     for change in [
         CollectionChange::Drop { name: "default".to_owned() },
         CollectionChange::Rename { from: "default".to_owned(), to: "x".to_owned() },

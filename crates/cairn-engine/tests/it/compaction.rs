@@ -178,6 +178,34 @@ fn a_compacted_collection_takes_the_space_of_its_living_rows_and_no_more() {
 }
 
 #[test]
+fn the_file_of_a_compacted_segment_is_no_longer_than_it_may_be() {
+    let files = |disk: &SimDisk| -> Vec<usize> {
+        let all = disk.files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "vec"));
+        all.map(|path| disk.read_file(&path).len()).collect()
+    };
+    for segment_bytes_max in (2_000..20_000).step_by(1_000) {
+        let disk = SimDisk::new(3);
+        let (_database, mut core, _) = open_core(&disk, &options()).expect("it opens");
+        core.change_collections(&create_with("v", spec(StorageMode::Mmap))).expect("created");
+        for n in 0..1_000 {
+            core.step(vec![to("v", vector(&format!("item-{n}"), &[1.0, n as f32, 0.5, 0.25]))]);
+        }
+        core.checkpoint().expect("a checkpoint");
+        let before = files(&disk);
+        assert!(before.iter().all(|bytes| *bytes <= 2_000), "small ones: {before:?}");
+        let policy = CompactionPolicy { dead_share: 0.2, aggressive: true, segment_bytes_max };
+        while core.compact("v", &policy).expect("it compacts") {}
+        core.checkpoint().expect("a checkpoint");
+        let after = files(&disk);
+        assert!(after.len() < before.len(), "{before:?} became {after:?}");
+        assert!(
+            after.iter().all(|bytes| *bytes as u64 <= segment_bytes_max),
+            "{segment_bytes_max}: {after:?}"
+        );
+    }
+}
+
+#[test]
 fn a_mapped_segment_is_read_from_its_file_and_damage_in_it_is_found_by_a_check() {
     let disk = SimDisk::new(5);
     let (database, mut core, _) = open_core(&disk, &options()).expect("it opens");
