@@ -58,8 +58,8 @@ const SNAPSHOT_EXAMPLES: &str = "Examples:
 #[derive(Debug, Parser)]
 #[command(name = "cairn", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// How to print results: json or table [default: table on a terminal, json elsewhere]. Of import and export: the
-    /// format of the data.
+    /// How to print results: json or table [default: table on a terminal, json elsewhere; json of collection
+    /// and storage]. Of import and export: the format of the data.
     #[arg(long, global = true)]
     pub format: Option<String>,
     /// What to do.

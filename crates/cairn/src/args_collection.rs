@@ -6,7 +6,8 @@ use clap::{ArgGroup, Args, Subcommand};
 const EXAMPLES: &str = "Examples:
   cairn collection create products -d 384 --on-disk
   cairn collection create cache -d 384 --storage memory --volatile
-  cairn collection create archive -d 768 --storage hybrid --hot-tier-size 10GB --elements i8
+  cairn collection create archive -d 768 --storage hybrid --hot-tier-size 10GB
+  cairn collection create exact -d 384 --index flat --elements i8
   cairn collection list --addr 127.0.0.1:11017 --format table
   cairn collection stats products
   cairn collection configure products --ef-search 128 --max-vectors 1000000
@@ -87,7 +88,7 @@ pub struct SpecArgs {
     /// Candidates that a query looks at, when it does not say.
     #[arg(long, value_name = "N")]
     pub ef_search: Option<String>,
-    /// What searches read first: f32, f16 or i8; the f32 vectors always decide.
+    /// What searches of a flat collection read first: f32, f16 or i8; the f32 vectors always decide.
     #[arg(long, value_name = "TYPE")]
     pub elements: Option<String>,
     /// The most vectors; 0: any number.

@@ -121,9 +121,20 @@ fn write(
     let options = ExportOptions { element: wanted.element, progress: &progress, cancel };
     if args.output == Path::new("-") {
         let mut out = std::io::stdout();
-        return Ok((export(collection, wanted.content, wanted.format, &mut out, &options)?, None));
+        let rows = export(collection, wanted.content, wanted.format, &mut out, &options).map_err(piped)?;
+        return Ok((rows, None));
     }
     let mut file = Whole::begin(Arc::clone(storage), &args.output)?;
     let rows = export(collection, wanted.content, wanted.format, &mut file, &options)?;
     Ok((rows, Some(file.finish()?)))
+}
+
+/// Whoever reads our standard output may have read enough: that is no failure.
+fn piped(error: cairn_transfer::Error) -> Failure {
+    match &error {
+        cairn_transfer::Error::Write(source) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+            Failure::silent(Exit::Done)
+        }
+        _ => Failure::from(error),
+    }
 }

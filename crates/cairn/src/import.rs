@@ -21,12 +21,15 @@ use cairn_transfer::{
     Content, End, Fields, Format, Ids, Importer, Input, OnError, Progress, ReadOptions, Report, RowReader,
     StateFile, open,
 };
+use std::io::LineWriter;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Bad rows that the report names.
 const BAD_ROWS_SHOWN: usize = 10;
+/// Batches after which the state is noted.
+const BATCHES_A_NOTE: u64 = 8;
 
 /// Imports. `format` is the data's.
 pub fn run(args: &ImportArgs, format: Option<&str>, output: Output) -> Result<()> {
@@ -37,8 +40,9 @@ pub fn run(args: &ImportArgs, format: Option<&str>, output: Output) -> Result<()
     let cancel = interrupt::flag()?;
     let mut sink = sink(args)?;
     let resumed = state_is_there(args, &*storage)?;
-    let mut bad_rows =
-        args.bad_rows.as_ref().map(|path| Appender::open(&*storage, path, resumed)).transpose()?;
+    // A line is there whole as soon as it is known.
+    let open = |path| Appender::open(&*storage, path, resumed).map(LineWriter::new);
+    let mut bad_rows = args.bad_rows.as_deref().map(open).transpose()?;
     let target = target(args)?;
     let bar = Bar::new("importing");
     let progress = |progress: Progress| bar.show_rows(progress);
@@ -49,13 +53,14 @@ pub fn run(args: &ImportArgs, format: Option<&str>, output: Output) -> Result<()
         bad_rows_to: bad_rows.as_mut().map(|file| file as &mut dyn std::io::Write),
         progress: &progress,
         cancel: &cancel,
+        note_rows: u64::from(args.batch) * BATCHES_A_NOTE,
         state: args.resume.as_ref().map(|path| StateFile { storage: &*storage, path, target: &target }),
         ..Importer::default()
     };
     let done = importer.run(&mut rows, |writes| sink.write(writes));
     drop(bar);
     if let Some(file) = &bad_rows {
-        file.sync(&*storage)?;
+        file.get_ref().sync(&*storage)?;
     }
     // What was acknowledged is checkpointed, whatever became of the rest.
     sink.end()?;

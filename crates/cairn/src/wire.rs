@@ -62,7 +62,7 @@ pub fn refused(message: &str) -> Failure {
         ": expected ",
         "Collection exists",
         "is fixed when",
-        "cannot be dropped",
+        "is always there and cannot be",
         "is an alias of",
         "is a collection's name",
         "hot_tier_size",

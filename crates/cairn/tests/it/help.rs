@@ -14,6 +14,9 @@ fn every_command_has_help_with_an_example() {
         vec!["wal", "--help"],
         vec!["storage", "--help"],
         vec!["storage", "wal", "--help"],
+        vec!["collection", "--help"],
+        vec!["import", "--help"],
+        vec!["export", "--help"],
         vec!["timeline", "--help"],
         vec!["open", "--help"],
         vec!["topic", "--help"],
@@ -29,6 +32,8 @@ fn every_command_has_help_with_an_example() {
         vec!["timeline", "recover", "--help"],
         vec!["topic", "alter", "--help"],
         vec!["topic", "snapshot", "restore", "--help"],
+        vec!["collection", "create", "--help"],
+        vec!["storage", "compact", "--help"],
         vec!["check", "--help"],
         vec!["demo", "--help"],
     ] {
@@ -51,6 +56,11 @@ fn wrong_usage_exits_with_2() {
         vec!["check"],
         vec!["snapshot", "restore", "x"],
         vec!["serve", "--tcp", "nowhere"],
+        vec!["check", "x", "--format", "xml"],
+        vec!["collection", "create", "x", "--on-disk", "--storage", "memory"],
+        vec!["storage", "mmap", "--enable", "--disable"],
+        vec!["import", "-", "--create"],
+        vec!["export", "--as-of", "1", "--snapshot", "x", "--repo", "y"],
         vec!["snapshot", "list", "--repo", "a", "--addr", "b"],
     ] {
         let output = run(&args);

@@ -1,10 +1,9 @@
 //! `cairn import` and `cairn export`: the shipped sample in and out, bad rows by line, a kill in the middle.
 
-use crate::run::{Server, cairn, code, json, run, stderr};
+use crate::run::{Server, code, json, run, stderr};
 use serde_json::json as value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 fn sample(name: &str) -> String {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/debian").join(name);
@@ -96,36 +95,6 @@ fn one_percent_of_bad_rows_is_reported_exactly() {
     let stopped = run(&[&["import", file.to_str().unwrap()], &place[..2], &["--collection", "v"]].concat());
     assert_eq!(code(&stopped), 1);
     assert!(stderr(&stopped).contains("line 50"), "{}", stderr(&stopped));
-}
-
-#[test]
-fn an_import_that_was_killed_goes_on_where_it_was() {
-    let dir = tempfile::tempdir().unwrap();
-    let (data, state) = (dir.path().join("data"), dir.path().join("state"));
-    let events = sample("events.txt.gz");
-    let args =
-        ["import", &events, "--format", "lines", "--batch", "100", "--resume", state.to_str().unwrap()];
-    let args = [&args[..], &["--data", data.to_str().unwrap()]].concat();
-    let mut kills = 0;
-    for _ in 0..4 {
-        let mut child = cairn(&args).stdout(std::process::Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(120));
-        if child.try_wait().unwrap().is_none() {
-            child.kill().unwrap();
-            kills += 1;
-        }
-        child.wait().unwrap();
-    }
-    let done = json(&args);
-    assert_eq!(done["status"], "completed");
-    let all = json(&["collection", "stats", "default", "--data", data.to_str().unwrap()]);
-    println!("{kills} kills, the last run began at row {}", done["resumed_at"]);
-    // Events that were acknowledged after the state was last noted may come twice; none is missing.
-    let other = dir.path().join("other");
-    json(&["import", &events, "--format", "lines", "--data", other.to_str().unwrap()]);
-    let once = json(&["collection", "stats", "default", "--data", other.to_str().unwrap()]);
-    assert_eq!(all["contexts"], once["contexts"]);
-    assert_eq!(json(&["check", data.to_str().unwrap()])["status"], "whole");
 }
 
 #[test]
