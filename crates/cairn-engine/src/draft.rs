@@ -10,7 +10,7 @@ use crate::settings::Options;
 use crate::target::Target;
 use crate::timeline::{LogPlace, Timeline, write_current, write_database};
 use crate::view::{Position, View};
-use cairn_disk::{FileType, Storage, atomic_replace, parent_dir, write_new};
+use cairn_disk::{Crc32c, File, FileType, SYNC_BYTES, Storage, atomic_replace, parent_dir, write_new};
 use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -45,15 +45,32 @@ impl TimelineDraft {
         Ok(())
     }
 
+    /// Begins one file of the image, which is written as its bytes come.
+    pub fn put_stream(&self, name: &str) -> Result<DraftFile<'_>> {
+        check_image_name(name)?;
+        let file = self.storage.create(&self.dir.file(name))?;
+        let name = name.to_owned();
+        let whole = FileRef { name, bytes: 0, crc32c: 0 };
+        Ok(DraftFile {
+            draft: self,
+            file,
+            whole,
+            crc: Crc32c::new(),
+            pending: Vec::new(),
+            unsynced: 0,
+            finished: false,
+        })
+    }
+
     /// Encodes and writes a whole image; returns its manifest.
     pub fn put_image(&self, image: Image) -> Result<Vec<u8>> {
         let Image { files, position, manifest } = image;
         let mut refs = Vec::with_capacity(files.len());
         for file in files {
-            let name = file.name.clone();
-            let bytes = file.encode();
-            self.put_file(&name, &bytes)?;
-            refs.push(FileRef::of(&name, &bytes));
+            let file = file.encoded();
+            let mut out = self.put_stream(file.name())?;
+            file.read(&mut |piece| out.append(piece))?;
+            refs.push(out.finish()?);
         }
         Image { files: Vec::new(), position, manifest }.into_manifest(refs)
     }
@@ -117,6 +134,71 @@ impl TimelineDraft {
     /// Removes what was written.
     pub(crate) fn abandon(self) -> Result<()> {
         Ok(self.storage.remove_dir_all(&self.dir.0)?)
+    }
+}
+
+/// Bytes that are written at once.
+const APPEND_BYTES: usize = 1 << 20;
+
+/// A file of a draft while it is written, front to end. It belongs to the draft once [`DraftFile::finish`] returned;
+/// dropped before, it is removed.
+#[derive(Debug)]
+pub struct DraftFile<'a> {
+    draft: &'a TimelineDraft,
+    file: Box<dyn File>,
+    /// What was appended so far.
+    whole: FileRef,
+    crc: Crc32c,
+    /// Not yet written.
+    pending: Vec<u8>,
+    unsynced: usize,
+    finished: bool,
+}
+
+impl DraftFile<'_> {
+    /// The next bytes.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.crc.update(bytes);
+        self.whole.bytes += bytes.len() as u64;
+        let mut rest = bytes;
+        while self.pending.len() + rest.len() >= APPEND_BYTES {
+            let (head, tail) = rest.split_at(APPEND_BYTES - self.pending.len());
+            self.pending.extend_from_slice(head);
+            rest = tail;
+            self.flush()?;
+        }
+        self.pending.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.append(&self.pending)?;
+        self.unsynced += self.pending.len();
+        self.pending.clear();
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync()?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and syncs the file, which is one of the draft's from now on. What a manifest says about it.
+    pub fn finish(mut self) -> Result<FileRef> {
+        self.flush()?;
+        self.file.sync()?;
+        self.whole.crc32c = self.crc.value();
+        self.draft.files.lock().insert(self.whole.name.clone(), self.whole.clone());
+        self.finished = true;
+        Ok(self.whole.clone())
+    }
+}
+
+impl Drop for DraftFile<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What cannot be removed now goes with the draft.
+            let _ = self.draft.storage.remove(self.file.path());
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! `Image`: a whole state as files, ready to be encoded one by one: what a full snapshot stores.
 
 use crate::derived::{DerivedData, DerivedKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layout::{derived_name, pages_name, segment_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::page_file;
 use crate::tree::{Page, PageRef, Tree};
 use crate::vector_segment::VectorSegment;
 use crate::view::{CollectionView, Position, View};
+use cairn_disk::Crc32c;
 use std::sync::Arc;
 
 /// A state as files. The pages each file needs are held by that file alone, so encoding and dropping the files one by
@@ -66,6 +67,17 @@ impl ImageFile {
         }
     }
 
+    /// The file, ready to be read in pieces as often as it takes. Pages are encoded now, about 4 MiB of them, and let go;
+    /// nothing else is copied.
+    pub fn encoded(self) -> EncodedFile {
+        let content = match self.content {
+            Content::Segment(segment) => Encoded::Segment(segment, self.collection),
+            Content::Derived(data) => Encoded::Derived(data),
+            Content::Pages(pages) => Encoded::Pages(page_file::encode(self.collection, pages)),
+        };
+        EncodedFile { name: self.name, content }
+    }
+
     /// The whole file, checksums included: about 4 MiB, or as long as a vector segment is.
     pub fn encode(self) -> Vec<u8> {
         match self.content {
@@ -73,6 +85,74 @@ impl ImageFile {
             Content::Derived(data) => data.bytes().to_vec(),
             Content::Pages(pages) => page_file::encode(self.collection, pages),
         }
+    }
+}
+
+/// The most bytes that [`EncodedFile::read`] gives at once.
+pub const PIECE_BYTES: usize = 1 << 20;
+
+/// One file of an image, encoded: its bytes are where they were, mapped or in memory.
+pub struct EncodedFile {
+    name: String,
+    content: Encoded,
+}
+
+enum Encoded {
+    Segment(Arc<VectorSegment>, u32),
+    Derived(DerivedData),
+    Pages(Vec<u8>),
+}
+
+impl std::fmt::Debug for EncodedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncodedFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl EncodedFile {
+    /// Its name, relative to a timeline's directory.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long the file is, in bytes.
+    pub fn bytes(&self) -> u64 {
+        match &self.content {
+            Encoded::Segment(segment, _) => segment.file_bytes() as u64,
+            Encoded::Derived(data) => data.bytes().len() as u64,
+            Encoded::Pages(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// Gives all bytes to `take`, in order and in pieces of at most [`PIECE_BYTES`], checksums included. Returns what a
+    /// manifest says about them. Fails where `take` does, and when a mapped segment's bytes are not those of its checksum:
+    /// damage is not to be stored under a new one.
+    pub fn read<E: From<Error>>(&self, take: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<FileRef, E> {
+        let (mut crc, mut bytes) = (Crc32c::new(), 0);
+        let mut put = |all: &[u8]| {
+            all.chunks(PIECE_BYTES).try_for_each(|piece| {
+                crc.update(piece);
+                bytes += piece.len() as u64;
+                take(piece)
+            })
+        };
+        match &self.content {
+            Encoded::Segment(segment, collection) => {
+                segment.each_of_body(*collection, &mut put)?;
+                let seal = crc.value();
+                if let Some(expected) = segment.mapped_seal().filter(|expected| *expected != seal) {
+                    let what = format!("CRC mismatch: expected 0x{expected:08x}, got 0x{seal:08x}");
+                    return Err(Error::Corrupt { path: self.name.clone().into(), what }.into());
+                }
+                let seal = seal.to_le_bytes();
+                crc.update(&seal);
+                bytes += seal.len() as u64;
+                take(&seal)?;
+            }
+            Encoded::Derived(data) => put(data.bytes())?,
+            Encoded::Pages(all) => put(all)?,
+        }
+        Ok(FileRef { name: self.name.clone(), bytes, crc32c: crc.value() })
     }
 }
 

@@ -10,7 +10,8 @@ use std::path::Path;
 const MAGIC: &[u8; 8] = b"CAIRNVEC";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 128;
-const CRC_BYTES: usize = 4;
+/// Bytes of the checksum at the end.
+pub(crate) const CRC_BYTES: usize = 4;
 const ALIGN: usize = 64;
 /// Written at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -63,13 +64,31 @@ impl Layout {
     /// The whole file of these columns.
     pub fn encode(self, collection: u32, number: u32, columns: [&[u8]; 3]) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.file_bytes());
-        out.extend_from_slice(&self.header(collection, number));
-        for (place, column) in [self.vectors(), self.items(), self.norms()].into_iter().zip(columns) {
-            out.resize(place.start, 0);
-            out.extend_from_slice(column);
-        }
+        let put = &mut |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            Ok::<_, Error>(())
+        };
+        self.each(collection, number, columns, put).expect("memory takes everything");
         sealed::seal(&mut out);
         out
+    }
+
+    /// The file of these columns in order, without its checksum at the end: the header, and the columns where they are.
+    pub fn each<E>(
+        self,
+        collection: u32,
+        number: u32,
+        columns: [&[u8]; 3],
+        put: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        put(&self.header(collection, number))?;
+        let mut at = HEADER_BYTES;
+        for (place, column) in [self.vectors(), self.items(), self.norms()].into_iter().zip(columns) {
+            put(&[0; ALIGN][..place.start - at])?;
+            put(column)?;
+            at = place.end;
+        }
+        Ok(())
     }
 
     /// What the header of a file says: its segment's number and layout, when it is one of `collection` and the file has

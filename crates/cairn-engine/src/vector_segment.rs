@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::layout::TimelineDir;
 use crate::manifest::FileRef;
 use crate::rows::Buffer;
-use crate::segment_file::{Layout, SegmentWriter};
+use crate::segment_file::{CRC_BYTES, Layout, SegmentWriter};
 use crate::spec::CollectionSpec;
 use cairn_disk::{Access, Bytes, File, Storage};
 use std::ops::Range;
@@ -148,8 +148,29 @@ impl VectorSegment {
         if let Columns::Mapped(bytes) = &self.columns {
             return bytes.to_vec();
         }
-        let columns = [le_bytes(self.vectors()), le_bytes(self.items()), le_bytes(self.inverse_norms())];
-        self.layout.encode(collection, self.number, columns)
+        self.layout.encode(collection, self.number, self.columns())
+    }
+
+    /// The whole file in order, but for the checksum at its end. A mapped one comes as it is, the others column by column.
+    pub fn each_of_body<E>(
+        &self,
+        collection: u32,
+        put: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match &self.columns {
+            Columns::Mapped(bytes) => put(&bytes[..bytes.len() - CRC_BYTES]),
+            Columns::Owned { .. } => self.layout.each(collection, self.number, self.columns(), put),
+        }
+    }
+
+    /// The checksum at the end of its file, when it is mapped: it has to be that of the body.
+    pub fn mapped_seal(&self) -> Option<u32> {
+        let seal = self.mapping()?.last_chunk::<CRC_BYTES>()?;
+        Some(u32::from_le_bytes(*seal))
+    }
+
+    fn columns(&self) -> [&[u8]; 3] {
+        [le_bytes(self.vectors()), le_bytes(self.items()), le_bytes(self.inverse_norms())]
     }
 
     /// Reads a whole file into memory, checking everything.

@@ -36,9 +36,10 @@ pub struct CreateOptions {
 /// Stores the state of `view` as a full snapshot. When this returns, the snapshot is durable and whole; until then it
 /// is not there at all, also after a crash.
 ///
-/// Memory: as many files of about 4 MiB as threads work; each part of the View is let go once its file is encoded. Parts
-/// that the repository holds already are read and hashed, not written again. When it fails or is cancelled, the parts it
-/// wrote are removed; those of a crash stay until the next [`crate::delete`], and no snapshot names them.
+/// Memory: as many files of pages, of about 4 MiB, as threads work; segments are read where they are, a MiB at a time. Each
+/// part of the View is let go once its file is stored. Parts that the repository holds already are read and hashed, not
+/// written again. A mapped segment whose bytes are damaged is an error. When it fails or is cancelled, the parts it wrote are
+/// removed; those of a crash stay until the next [`crate::delete`], and no snapshot names them.
 pub fn create(
     repository: &Repository,
     view: View,
@@ -123,13 +124,12 @@ fn store_files(
         numbered,
         || new_encoder(compression),
         |encoder, (at, file)| {
-            let name = file.name.clone();
-            let plain = file.encode();
-            let written = parts.write(encoder, &plain)?;
-            let file_ref = FileRef::of(&name, &plain);
+            let file = file.encoded();
+            let (written, file_ref) = parts.write_file(encoder, &file)?;
             let new_bytes = if written.new { written.part.stored_bytes } else { 0 };
+            let name = file.name().to_owned();
             stored.lock()[at] = Some((SnapshotFile { name, part: written.part }, file_ref));
-            meter.file(plain.len() as u64, new_bytes);
+            meter.file(written.part.bytes, new_bytes);
             Ok(())
         },
     )?;

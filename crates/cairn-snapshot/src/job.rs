@@ -35,7 +35,7 @@ pub struct Job<'a> {
     /// Threads that work beside the caller's; 0: two for each core. With 1, everything happens on the caller's thread, in
     /// order.
     pub threads: usize,
-    /// Called after each file, from the thread that did it.
+    /// Called after each file, and within long ones, from the thread that does it.
     pub progress: &'a (dyn Fn(Progress) + Sync),
     /// Set it, and the job ends soon with [`Error::Cancelled`].
     pub cancel: &'a AtomicBool,

@@ -4,7 +4,7 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::names;
-use crate::part::{PART_BYTES_MAX, Part, PartId};
+use crate::part::{MANIFEST_BYTES_MAX, PART_BYTES_MAX, Part, PartId};
 use crate::snapshot::{Snapshot, SnapshotFile, SnapshotType};
 use crate::snapshot_id::{NAME_BYTES_MAX, SnapshotId, validate_name};
 use cairn_engine::{Counts, Lsn};
@@ -202,7 +202,7 @@ impl Reader<'_> {
             counts: wire.counts,
             plain_bytes: wire.plain_bytes,
             stored_bytes: wire.stored_bytes,
-            manifest: self.part(&wire.manifest)?,
+            manifest: self.manifest(&wire.manifest)?,
             files: wire.files.into_iter().map(|file| self.file(file)).collect::<Result<_>>()?,
         };
         self.check_files(&snapshot)?;
@@ -216,6 +216,17 @@ impl Reader<'_> {
         }
         let part = self.part(&WirePart { part, bytes, stored, stored_bytes, stored_sha256 })?;
         Ok(SnapshotFile { name, part })
+    }
+
+    fn manifest(&self, wire: &WirePart) -> Result<Part> {
+        if wire.bytes > MANIFEST_BYTES_MAX {
+            return Err(self.bad(
+                "bytes of the manifest",
+                format!("at most {MANIFEST_BYTES_MAX}"),
+                wire.bytes,
+            ));
+        }
+        self.part(wire)
     }
 
     fn part(&self, wire: &WirePart) -> Result<Part> {

@@ -44,8 +44,13 @@ pub struct Part {
     pub stored_sha256: Digest,
 }
 
-/// Plain bytes of a part, at most. Files of an image are about 4 MiB; a manifest of a million files is less than this.
-pub const PART_BYTES_MAX: u64 = 1 << 30;
+/// Plain bytes of a part, at most: a segment of a GiB of short vectors may have a graph of 18 GiB.
+pub const PART_BYTES_MAX: u64 = 1 << 36;
+/// Plain bytes of the part that is the manifest, which is read into memory: one of a million files is less than this.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+
+/// Where plain bytes go.
+pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 << 10;
@@ -57,13 +62,13 @@ impl Part {
     }
 
     /// Reads and checks the whole part below `root`: length, SHA-256 of the stored bytes, then of the plain bytes, which
-    /// go to `sink` as they come. Only after `Ok` may they be used.
+    /// go to `sink` as they come, and its first error ends it. Only after `Ok` may they be used.
     pub(crate) fn read(
         &self,
         storage: &dyn Storage,
         root: &Path,
         cancel: &AtomicBool,
-        sink: &mut dyn FnMut(&[u8]),
+        sink: &mut Sink<'_>,
     ) -> Result<()> {
         let path = root.join(self.stored());
         let file = storage.open(&path, Access::Read)?;
@@ -100,7 +105,7 @@ impl Part {
         if stored_bytes > Codec::stored_bytes_max(plain_bytes) {
             return Ok(None);
         }
-        let scan = Scan::run(file.as_ref(), codec, plain_bytes, cancel, &mut |_| {})?;
+        let scan = Scan::run(file.as_ref(), codec, plain_bytes, cancel, &mut |_| Ok(()))?;
         let whole = scan.stored_bytes == stored_bytes && scan.check_plain(&path, id, plain_bytes).is_ok();
         let stored_sha256 = scan.stored_sha256;
         Ok(whole.then_some(Part { id, bytes: plain_bytes, codec, stored_bytes, stored_sha256 }))
@@ -126,10 +131,14 @@ impl Scan {
         codec: Codec,
         plain_bytes: u64,
         cancel: &AtomicBool,
-        sink: &mut dyn FnMut(&[u8]),
+        sink: &mut Sink<'_>,
     ) -> Result<Scan> {
         let mut stored = Stored { file, cancel, at: 0, hasher: Hasher::default(), failed: None };
-        let decoded = decode(codec, &mut stored, plain_bytes, sink);
+        let mut refused = None;
+        let decoded = decode(codec, &mut stored, plain_bytes, sink, &mut refused);
+        if let Some(error) = refused {
+            return Err(error);
+        }
         if stored.failed.is_none() {
             // What the decoder did not want is hashed all the same.
             let mut rest = vec![0; READ_BYTES];
@@ -167,7 +176,8 @@ fn decode(
     codec: Codec,
     stored: &mut Stored<'_>,
     plain_bytes: u64,
-    sink: &mut dyn FnMut(&[u8]),
+    sink: &mut Sink<'_>,
+    refused: &mut Option<Error>,
 ) -> io::Result<(u64, Option<Digest>)> {
     let mut plain = decoder(codec, stored)?.take(plain_bytes.saturating_add(1));
     let mut hasher = (codec != Codec::Raw).then(Hasher::default);
@@ -181,7 +191,10 @@ fn decode(
         if let Some(hasher) = &mut hasher {
             hasher.update(&buffer[..n]);
         }
-        sink(&buffer[..n]);
+        if let Err(error) = sink(&buffer[..n]) {
+            *refused = Some(error);
+            return Err(io::Error::other("the sink failed"));
+        }
         done += n as u64;
     }
 }

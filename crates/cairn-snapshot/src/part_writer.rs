@@ -4,9 +4,11 @@ use crate::codec::{Codec, Compression, FRAME_BYTES, FrameEncoder};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::part::{PART_BYTES_MAX, Part, PartId};
+use crate::part::{PART_BYTES_MAX, Part, PartId, Sink};
 use cairn_disk::{FileType, Storage};
+use cairn_engine::{EncodedFile, FileRef};
 use parking_lot::Mutex;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,11 +55,41 @@ impl<'a> PartWriter<'a> {
     /// Stores `plain` as a part. A part that is there already and whole is used as it is, whatever its codec; one that is
     /// there and damaged is replaced, in its own codec, so that there is one file per part.
     pub(crate) fn write(&self, encoder: &mut FrameEncoder, plain: &[u8]) -> Result<Written> {
-        let bytes = plain.len() as u64;
+        self.write_plain(encoder, &Plain { bytes: plain.len() as u64, read: &|take| take(plain) })
+    }
+
+    /// Stores a file of an image as a part, in the same way; what a manifest says about it.
+    pub(crate) fn write_file(
+        &self,
+        encoder: &mut FrameEncoder,
+        file: &EncodedFile,
+    ) -> Result<(Written, FileRef)> {
+        let seen: RefCell<Option<FileRef>> = RefCell::new(None);
+        let read = |take: &mut Sink<'_>| {
+            let now = file.read(take)?;
+            match &*seen.borrow() {
+                // The part was named by what was read first.
+                Some(first) if *first != now => {
+                    let (expected, actual) = (format!("{:08x}", first.crc32c), format!("{:08x}", now.crc32c));
+                    let path = Path::new(file.name());
+                    return Err(Error::damaged(path, None, "CRC-32C, read twice", expected, actual));
+                }
+                _ => {}
+            }
+            *seen.borrow_mut() = Some(now);
+            Ok(())
+        };
+        let written = self.write_plain(encoder, &Plain { bytes: file.bytes(), read: &read })?;
+        let file_ref = seen.into_inner().ok_or_else(|| Error::Bug("a file was not read".to_owned()))?;
+        Ok((written, file_ref))
+    }
+
+    fn write_plain(&self, encoder: &mut FrameEncoder, plain: &Plain<'_>) -> Result<Written> {
+        let bytes = plain.bytes;
         if bytes > PART_BYTES_MAX {
-            return Err(Error::Bug(format!("a part of {bytes} bytes: at most {PART_BYTES_MAX}")));
+            return Err(Error::Input(format!("a file of {bytes} bytes: at most {PART_BYTES_MAX}")));
         }
-        let id = PartId(Digest::of(plain));
+        let (id, sample) = self.hash(plain)?;
         self.make_dir(id)?;
         let there = self.find(id)?;
         if let Some(codec) = there
@@ -69,10 +101,35 @@ impl<'a> PartWriter<'a> {
             Some(codec) => {
                 self.store(&mut new_encoder(codec.compression(encoder.compression()))?, id, plain, false)?
             }
-            None if worth_compressing(encoder, plain)? => self.store(encoder, id, plain, true)?,
+            None if worth_compressing(encoder, &sample)? => self.store(encoder, id, plain, true)?,
             None => self.store(&mut new_encoder(Compression::None)?, id, plain, true)?,
         };
         Ok(Written { part, new: true })
+    }
+
+    /// The name of a part, and the frame in its middle.
+    fn hash(&self, plain: &Plain<'_>) -> Result<(PartId, Vec<u8>)> {
+        let frame = FRAME_BYTES as u64;
+        let middle = plain.bytes / 2 / frame * frame;
+        let (mut hasher, mut sample, mut at) = (Hasher::default(), Vec::new(), 0);
+        (plain.read)(&mut |all| {
+            all.chunks(FRAME_BYTES).try_for_each(|piece| {
+                self.go_on()?;
+                hasher.update(piece);
+                let within = |to: u64| to.saturating_sub(at).min(piece.len() as u64) as usize;
+                sample.extend_from_slice(&piece[within(middle)..within(middle + frame)]);
+                at += piece.len() as u64;
+                Ok(())
+            })
+        })?;
+        if at != plain.bytes {
+            return Err(Error::Bug(format!("a file of {} bytes gave {at}", plain.bytes)));
+        }
+        Ok((PartId(hasher.finish()), sample))
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// Makes everything written last.
@@ -112,7 +169,13 @@ impl<'a> PartWriter<'a> {
         Ok(None)
     }
 
-    fn store(&self, encoder: &mut FrameEncoder, id: PartId, plain: &[u8], created: bool) -> Result<Part> {
+    fn store(
+        &self,
+        encoder: &mut FrameEncoder,
+        id: PartId,
+        plain: &Plain<'_>,
+        created: bool,
+    ) -> Result<Part> {
         let serial = self.tmp_files.fetch_add(1, Ordering::Relaxed);
         let tmp = self.root.join(layout::TMP).join(format!("{}.part-{serial}", self.tmp_prefix));
         let codec = encoder.compression().codec();
@@ -128,10 +191,10 @@ impl<'a> PartWriter<'a> {
             Ok((stored_bytes, digest)) => {
                 let stored_sha256 = digest.unwrap_or(id.0);
                 debug_assert!(
-                    stored_bytes <= Codec::stored_bytes_max(plain.len() as u64),
+                    stored_bytes <= Codec::stored_bytes_max(plain.bytes),
                     "a reader would refuse it"
                 );
-                Ok(Part { id, bytes: plain.len() as u64, codec, stored_bytes, stored_sha256 })
+                Ok(Part { id, bytes: plain.bytes, codec, stored_bytes, stored_sha256 })
             }
             Err(e) => {
                 // The next writer's cleanup takes what cannot be removed now.
@@ -146,17 +209,13 @@ impl<'a> PartWriter<'a> {
         &self,
         encoder: &mut FrameEncoder,
         path: &Path,
-        plain: &[u8],
+        plain: &Plain<'_>,
     ) -> Result<(u64, Option<Digest>)> {
         let file = self.storage.create(path)?;
         let mut hasher = (encoder.compression().codec() != Codec::Raw).then(Hasher::default);
         let mut stored_bytes = 0;
-        // One frame at least: no bytes at all are no file that `zstd -d` or `gunzip` would read.
-        let first: &[&[u8]] = if plain.is_empty() { &[plain] } else { &[] };
-        for frame in first.iter().copied().chain(plain.chunks(FRAME_BYTES)) {
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled);
-            }
+        each_frame(plain, &mut |frame| {
+            self.go_on()?;
             let stored = encoder.encode(frame).map_err(codec_failed)?;
             if let Some(hasher) = &mut hasher {
                 hasher.update(stored);
@@ -164,17 +223,49 @@ impl<'a> PartWriter<'a> {
             file.append(stored)?;
             stored_bytes += stored.len() as u64;
             // Frame by frame: a sync of the write-ahead log may have to wait for what is dirty here.
-            file.sync()?;
-        }
+            Ok(file.sync()?)
+        })?;
         Ok((stored_bytes, hasher.map(Hasher::finish)))
     }
 }
 
+/// The plain bytes of a part: how many, and what gives them to a sink, in order, as often as it is called.
+struct Plain<'a> {
+    bytes: u64,
+    read: &'a dyn Fn(&mut Sink<'_>) -> Result<()>,
+}
+
+/// Cuts plain bytes into frames; one at least: no bytes at all are no file that `zstd -d` or `gunzip` would read.
+fn each_frame(plain: &Plain<'_>, take: &mut Sink<'_>) -> Result<()> {
+    let mut frame = Vec::new();
+    (plain.read)(&mut |mut rest| {
+        while !rest.is_empty() {
+            if frame.is_empty() && rest.len() >= FRAME_BYTES {
+                // Whole where it lies: nothing to put together.
+                let (whole, tail) = rest.split_at(FRAME_BYTES);
+                take(whole)?;
+                rest = tail;
+                continue;
+            }
+            let (head, tail) = rest.split_at(rest.len().min(FRAME_BYTES - frame.len()));
+            frame.extend_from_slice(head);
+            rest = tail;
+            if frame.len() == FRAME_BYTES {
+                take(&frame)?;
+                frame.clear();
+            }
+        }
+        Ok(())
+    })?;
+    if frame.is_empty() && plain.bytes > 0 { Ok(()) } else { take(&frame) }
+}
+
 /// Whether compression saves an eighth or more, by the frame in the middle. Less is not worth its time, nor that of a
 /// second hash: vectors of random-like numbers are stored as they are.
-fn worth_compressing(encoder: &mut FrameEncoder, plain: &[u8]) -> Result<bool> {
-    let middle = plain.len() / 2 / FRAME_BYTES * FRAME_BYTES;
-    let Some(frame) = plain[middle..].chunks(FRAME_BYTES).next() else { return Ok(true) };
+fn worth_compressing(encoder: &mut FrameEncoder, frame: &[u8]) -> Result<bool> {
+    if frame.is_empty() {
+        return Ok(true);
+    }
     let stored = encoder.encode(frame).map_err(codec_failed)?;
     Ok(stored.len() <= frame.len() - frame.len() / 8)
 }

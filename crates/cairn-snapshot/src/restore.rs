@@ -36,7 +36,7 @@ pub struct Loaded {
 /// timeline. Every byte is checked as [`crate::verify`] checks it before it is used; `target` is whole afterwards, or as it
 /// was. `now_us` is the time now, microseconds since the Unix epoch.
 ///
-/// Memory: as many files of about 4 MiB as threads work.
+/// Memory: the manifest, and a MiB or two for each thread that works, however long a file is.
 pub fn restore(
     repository: &Repository,
     id_or_name: &str,
@@ -81,20 +81,27 @@ pub(crate) fn fill(
         files,
         || Ok(()),
         |(), file| {
-            let bytes = read(repository, &file.part, job)?;
-            draft.put_file(&file.name, &bytes)?;
-            meter.file(file.part.bytes, file.part.bytes);
+            let mut out = draft.put_stream(&file.name)?;
+            file.part.read(repository.storage(), repository.root(), job.cancel, &mut |chunk| {
+                out.append(chunk)?;
+                meter.bytes(chunk.len() as u64, chunk.len() as u64);
+                Ok(())
+            })?;
+            // Whole and checked: only now it is the draft's.
+            out.finish()?;
+            meter.file(0, 0);
             Ok(())
         },
     )?;
     Ok(manifest)
 }
 
-/// The plain bytes of a part, checked.
+/// The plain bytes of a part, checked: of a manifest, which is bounded.
 fn read(repository: &Repository, part: &Part, job: &Job<'_>) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(part.bytes.min(RESERVE_BYTES_MAX) as usize);
     part.read(repository.storage(), repository.root(), job.cancel, &mut |chunk| {
-        bytes.extend_from_slice(chunk)
+        bytes.extend_from_slice(chunk);
+        Ok(())
     })?;
     if bytes.len() as u64 != part.bytes {
         return Err(Error::Bug(format!("{}: read {} bytes of {}", part.stored(), bytes.len(), part.bytes)));

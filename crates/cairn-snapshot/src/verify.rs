@@ -127,7 +127,7 @@ impl Check {
         let findings = Mutex::new(self.findings);
         let meter = Meter::new(job, report.parts, plain_bytes);
         let check = |(): &mut (), part: Part| {
-            if let Err(error) = part.read(storage, root, job.cancel, &mut |_| {}) {
+            if let Err(error) = part.read(storage, root, job.cancel, &mut |_| Ok(())) {
                 let finding = Finding::of(error, &root.join(part.stored()))?;
                 findings.lock().push(finding);
             }

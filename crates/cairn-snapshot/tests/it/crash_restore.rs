@@ -1,14 +1,19 @@
 //! A crash, or a fault, at every operation of a restore.
 
 use crate::crashes::{Crash, crashes};
+use crate::indexed::Indexed;
 use crate::support::*;
 use cairn_disk::{Fate, Fault, SimDisk, Storage};
-use cairn_engine::check_dir;
+use cairn_engine::{Engine, View, check_dir};
 use cairn_snapshot::{Compression, Error, Restored, verify_all};
 
 /// A repository with one snapshot; its id and state hash.
 fn before() -> (SimDisk, String, [u8; 32]) {
-    let (disk, view) = (SimDisk::new(3), full_state());
+    before_of(full_state())
+}
+
+fn before_of(view: View) -> (SimDisk, String, [u8; 32]) {
+    let disk = SimDisk::new(3);
     let hash = view.state_hash();
     let snapshot = create(&disk, view, &options(Compression::default()));
     (disk, snapshot.id.to_string(), hash)
@@ -44,6 +49,37 @@ fn a_crash_at_every_operation_leaves_a_whole_target_or_none() {
     assert!(forks.images.len() >= 240, "only {} images", forks.images.len());
     let whole = forks.images.iter().filter(|crash| check(crash, &id, hash)).count();
     assert!(whole > 0 && whole < forks.images.len(), "crashes before and after the rename: {whole} whole");
+}
+
+#[test]
+fn a_crash_while_collections_with_graphs_and_codes_are_restored_is_the_same() {
+    let indexed = Indexed::new();
+    let stats = indexed.stats();
+    let (disk, id, hash) = before_of(indexed.view());
+    let forks = crashes(&disk, 2, || {
+        restore_only(&disk, &id).expect("restores");
+    });
+    println!("crash points of a restore of collections: {} operations", forks.operations);
+    assert!(forks.operations >= 50, "only {} operations", forks.operations);
+    let whole: Vec<_> = forks.images.iter().filter(|crash| check(crash, &id, hash)).collect();
+    assert!(!whole.is_empty() && whole.len() < forks.images.len());
+    for crash in whole {
+        let (engine, _) = Engine::open(storage(&crash.disk), target(), Indexed::options())
+            .unwrap_or_else(|e| panic!("{crash}: {e}"));
+        assert_eq!(Indexed::stats_of(&engine), stats, "{crash}");
+    }
+}
+
+#[test]
+fn a_crash_while_a_file_of_many_pieces_is_restored_is_the_same() {
+    let (disk, id, hash) = before_of(wide_state());
+    let forks = crashes(&disk, 1, || {
+        restore_only(&disk, &id).expect("restores");
+    });
+    println!("crash points of a restore of long files: {} operations", forks.operations);
+    assert!(forks.operations >= 35, "only {} operations", forks.operations);
+    let whole = forks.images.iter().filter(|crash| check(crash, &id, hash)).count();
+    assert!(whole > 0 && whole < forks.images.len());
 }
 
 #[test]
