@@ -171,12 +171,22 @@ fn stored_paths_that_are_not_the_parts_own_are_refused() {
 
 #[test]
 fn sizes_out_of_bounds_are_refused() {
-    for bytes in [json!(u64::MAX), json!((1u64 << 30) + 1), json!(-1), json!(1.5), json!("9"), json!(null)] {
+    for bytes in [json!(u64::MAX), json!((1u64 << 36) + 1), json!(-1), json!(1.5), json!("9"), json!(null)] {
         refused(|v| v["files"][0]["bytes"] = bytes.clone(), "bytes");
         refused(|v| v["files"][0]["stored_bytes"] = bytes.clone(), "stored_bytes");
         refused(|v| v["plain_bytes"] = bytes.clone(), "plain_bytes");
         refused(|v| v["stored_bytes"] = bytes.clone(), "sum of stored bytes");
     }
+}
+
+#[test]
+fn a_manifest_that_would_not_fit_in_memory_is_refused_before_it_is_read() {
+    let (disk, snapshot) = sample();
+    let mut value = read(&disk, &snapshot);
+    value["manifest"]["bytes"] = json!((1u64 << 30) + 1);
+    replace(&disk, &snapshot, &serde_json::to_vec(&value).expect("JSON"));
+    let error = restore(&disk, snapshot.id.as_str()).expect_err("too large");
+    assert_eq!(error.finding().expect("a finding").what, "bytes of the manifest", "{error}");
 }
 
 #[test]
