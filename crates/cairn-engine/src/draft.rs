@@ -3,13 +3,10 @@
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::layout::{DataDir, TimelineDir, check_image_name};
-use crate::loaded::{self, Reading};
 use crate::manifest::{FileRef, Manifest};
-use crate::mutation::Mutation;
-use crate::settings::Options;
-use crate::target::Target;
+use crate::roll::Roll;
 use crate::timeline::{LogPlace, Timeline, write_current, write_database};
-use crate::view::{Position, View};
+use crate::view::Position;
 use cairn_disk::{Crc32c, File, FileType, SYNC_BYTES, Storage, atomic_replace, parent_dir, write_new};
 use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::Mutex;
@@ -73,6 +70,25 @@ impl TimelineDraft {
             refs.push(out.finish()?);
         }
         Image { files: Vec::new(), position, manifest }.into_manifest(refs)
+    }
+
+    /// Another draft in the same data directory.
+    pub(crate) fn another(&self) -> Result<TimelineDraft> {
+        let timelines = parent_dir(&self.dir.0);
+        TimelineDraft::create(
+            Arc::clone(&self.storage),
+            &DataDir(parent_dir(timelines).to_owned()),
+            TimelineId::random(),
+        )
+    }
+
+    /// Checks the files against the manifest, and makes them a checkpoint that can be loaded: not a timeline yet.
+    pub(crate) fn sealed(&self, manifest: &[u8]) -> Result<(&dyn Storage, &TimelineDir)> {
+        let manifest = Manifest::decode(Path::new("manifest"), manifest)?;
+        self.check(&manifest)?;
+        let lsn = manifest.position()?.lsn;
+        atomic_replace(&*self.storage, &self.dir.checkpoint(lsn), &manifest.encode()?)?;
+        Ok((&*self.storage, &self.dir))
     }
 
     /// Checks the files against the manifest, and makes this a timeline. The state keeps its LSN; what comes next is
@@ -226,40 +242,22 @@ pub fn restore_dir<E: From<Error>>(
     reason: &str,
     fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
 ) -> Result<RestoreReport, E> {
-    require_empty(&**storage, target)?;
-    let building = building_path(target)?;
-    storage.remove_dir_all(&building).map_err(Error::from)?;
-    match build(storage, &building, now_us, reason, fill) {
-        Ok(report) => {
-            put_in_place(&**storage, &building, target)?;
-            Ok(report)
-        }
-        Err(e) => {
-            // The first failure is what the caller must hear of; a directory left behind is removed by the next try.
-            let _ = storage.remove_dir_all(&building);
-            Err(e)
-        }
-    }
+    restore_dir_rolled(storage, target, now_us, reason, fill, None)
 }
 
-/// As [`restore_dir`], and then the log's records after the restored state are applied, up to a point: `records` brings those
-/// that follow the position it is told, in order and without a gap. The restored directory stands exactly there.
-pub fn restore_dir_at<E: From<Error>>(
+/// As [`restore_dir`], and then a roll is applied, if there is one: the restored directory stands exactly where it ends.
+pub fn restore_dir_rolled<E: From<Error>>(
     storage: &Arc<dyn Storage>,
     target: &Path,
-    options: &Options,
+    now_us: i64,
     reason: &str,
-    until: Target,
     fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
-    records: impl FnOnce(Position) -> Result<Records<E>, E>,
+    roll: Option<Roll<'_, E>>,
 ) -> Result<RestoreReport, E> {
     require_empty(&**storage, target)?;
     let building = building_path(target)?;
     storage.remove_dir_all(&building).map_err(Error::from)?;
-    let now_us = options.clock.now_us();
-    let built = build(storage, &building, now_us, reason, fill)
-        .and_then(|base| roll_forward(storage, &building, options, reason, until, &base, records));
-    match built {
+    match build(storage, &building, now_us, reason, fill, roll) {
         Ok(report) => {
             put_in_place(&**storage, &building, target)?;
             Ok(report)
@@ -269,68 +267,6 @@ pub fn restore_dir_at<E: From<Error>>(
             Err(e)
         }
     }
-}
-
-/// Records of a log, in order.
-pub type Records<E> = Box<dyn Iterator<Item = Result<cairn_log::Record, E>>>;
-
-/// Applies records to the state that `base` is, and puts a timeline with the result in its place.
-fn roll_forward<E: From<Error>>(
-    storage: &Arc<dyn Storage>,
-    dir: &Path,
-    options: &Options,
-    reason: &str,
-    until: Target,
-    base: &RestoreReport,
-    records: impl FnOnce(Position) -> Result<Records<E>, E>,
-) -> Result<RestoreReport, E> {
-    let data = DataDir(dir.to_owned());
-    let base_dir = data.timeline(base.timeline);
-    let loaded = loaded::load(&**storage, &base_dir, Reading::ToServe)?;
-    let mut state = loaded.state;
-    // Its LSNs are those of the timeline that the snapshot was taken on.
-    let origin = base.origin;
-    let mut position = Position { timeline: origin, ..loaded.position };
-    for record in records(position)? {
-        let record = record?;
-        let past = match until {
-            Target::Latest => false,
-            Target::Lsn(lsn) => record.offset > lsn.0,
-            Target::Time(us) => record.timestamp_us > us,
-        };
-        if past {
-            break;
-        }
-        if record.offset != position.lsn.0 + 1 {
-            let (expected, got) = (position.lsn.0 + 1, record.offset);
-            let message = format!("the archived log goes on at LSN {got}, expected {expected}: a gap");
-            return Err(Error::Input(message).into());
-        }
-        let damaged = |e: Error| Error::Corrupt {
-            path: dir.to_owned(),
-            what: format!("archived record {}: {e}", record.offset),
-        };
-        let value = record.value.as_deref().ok_or(Error::Decode("it has no value")).map_err(damaged)?;
-        let mutation = Mutation::decode(value).map_err(damaged)?;
-        state.replay(mutation).map_err(damaged)?;
-        position.lsn = Lsn(record.offset);
-        position.time_us = position.time_us.max(record.timestamp_us);
-    }
-    if let Target::Lsn(wanted) = until
-        && position.lsn != wanted
-    {
-        let message = format!("the archived log ends at LSN {}, before {wanted}", position.lsn);
-        return Err(Error::NotFound(message).into());
-    }
-    let view = View { position, state: state.view() };
-    let draft = TimelineDraft::create(Arc::clone(storage), &data, TimelineId::random())?;
-    let manifest = draft.put_image(view.into_image())?;
-    let now_us = options.clock.now_us();
-    let timeline = draft.finish(&manifest, base.database, now_us, reason, LogPlace::Inside)?;
-    write_current(&**storage, &data, timeline.id)?;
-    storage.remove_dir_all(&base_dir.0).map_err(Error::from)?;
-    storage.sync_dir(&data.timelines()).map_err(Error::from)?;
-    Ok(RestoreReport { timeline: timeline.id, lsn: position.lsn, database: base.database, origin })
 }
 
 fn require_empty(storage: &dyn Storage, target: &Path) -> Result<()> {
@@ -360,11 +296,16 @@ fn build<E: From<Error>>(
     now_us: i64,
     reason: &str,
     fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+    roll: Option<Roll<'_, E>>,
 ) -> Result<RestoreReport, E> {
     let data = DataDir(dir.to_owned());
     storage.create_dir_all(&data.timelines()).map_err(Error::from)?;
     let draft = TimelineDraft::create(Arc::clone(storage), &data, TimelineId::random())?;
     let manifest = fill(&draft)?;
+    let (draft, manifest) = match roll {
+        Some(roll) => draft.rolled(&manifest, roll)?,
+        None => (draft, manifest),
+    };
     let Position { database, timeline: origin, .. } =
         Manifest::decode(Path::new("manifest"), &manifest)?.position()?;
     let timeline = draft.finish(&manifest, database, now_us, reason, LogPlace::Inside)?;

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::history::Point;
 use crate::live::Live;
 use crate::maintenance::{Maintenance, MaintenanceThread};
+use crate::recover::Branch;
+use crate::roll::Roll;
 use crate::sequencer::{Message, Sequencer};
 use crate::settings::Options;
 use crate::timeline::Timeline;
@@ -292,8 +294,18 @@ impl Engine {
         reason: &str,
         fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
     ) -> Result<LoadReport, E> {
+        self.load_rolled(reason, fill, None)
+    }
+
+    /// As [`Engine::load`], and then a roll is applied, if there is one, before the state is the live one.
+    pub fn load_rolled<E: From<Error>>(
+        &self,
+        reason: &str,
+        fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+        roll: Option<Roll<'_, E>>,
+    ) -> Result<LoadReport, E> {
         self.ask(|answer| Message::BeginLoad { reason: reason.to_owned(), answer })??;
-        let core = match self.build(reason, fill) {
+        let core = match self.build(reason, fill, roll) {
             Ok(core) => core,
             Err(e) => {
                 self.ask(Message::CancelLoad)?;
@@ -307,7 +319,23 @@ impl Engine {
         &self,
         reason: &str,
         fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+        roll: Option<Roll<'_, E>>,
     ) -> Result<Core, E> {
+        let timeline = self.draft_timeline(reason, fill, roll)?;
+        let shared = &self.inner.shared;
+        let wal = shared.status.lock().wal.clone();
+        // The loaded state keeps its own settings, as a restored directory would.
+        let (core, _) = shared.database.open_timeline(timeline.id, &shared.options, &wal, Adopt::Stored)?;
+        Ok(core)
+    }
+
+    /// Makes a timeline that is not live.
+    fn draft_timeline<E: From<Error>>(
+        &self,
+        reason: &str,
+        fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+        roll: Option<Roll<'_, E>>,
+    ) -> Result<Timeline, E> {
         let shared = &self.inner.shared;
         let draft = shared.database.draft()?;
         let manifest = match fill(&draft) {
@@ -318,12 +346,29 @@ impl Engine {
                 return Err(e);
             }
         };
+        let (draft, manifest) = match roll {
+            Some(roll) => draft.rolled(&manifest, roll)?,
+            None => (draft, manifest),
+        };
         let now_us = shared.options.clock.now_us();
-        let wal = shared.status.lock().wal.clone();
-        let timeline = draft.finish(&manifest, shared.database.id(), now_us, reason, wal.place())?;
-        // The loaded state keeps its own settings, as a restored directory would.
-        let (core, _) = shared.database.open_timeline(timeline.id, &shared.options, &wal, Adopt::Stored)?;
-        Ok(core)
+        let log = shared.status.lock().wal.place();
+        Ok(draft.finish(&manifest, shared.database.id(), now_us, reason, log)?)
+    }
+
+    /// Makes a branch of image files: a new timeline that is not live, beside a state that goes on taking writes. Look at it
+    /// with [`Engine::view_at`], compare it, then [`Engine::promote`] or [`Engine::drop_timeline`] it.
+    pub fn branch<E: From<Error>>(
+        &self,
+        reason: &str,
+        fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+        roll: Option<Roll<'_, E>>,
+    ) -> Result<Branch, E> {
+        if self.inner.shared.status.lock().read_only {
+            return Err(Error::ReadOnly("state of the past".to_owned()).into());
+        }
+        let timeline = self.draft_timeline(reason, fill, roll)?;
+        let at = self.history()?.of(timeline.id)?.to;
+        Ok(Branch { timeline, at })
     }
 
     /// Replaces the live timeline by what `build` opens; meanwhile writes are refused, reads come from the old one.

@@ -56,6 +56,12 @@ impl ImageFile {
         ImageFile { name: pages_name(number), collection, content: Content::Pages(pages) }
     }
 
+    /// Whether it holds pages, which change in place: a file of its name may have been another one before. All others never
+    /// change.
+    pub fn is_pages(&self) -> bool {
+        matches!(self.content, Content::Pages(_))
+    }
+
     /// About how long the file will be, for progress.
     pub fn bytes_estimate(&self) -> u64 {
         match &self.content {

@@ -2,9 +2,11 @@
 
 use crate::collection::{Collection, Counts};
 use crate::dedup::{DedupView, Remembered};
+use crate::error::{Error, Result};
 use crate::event::EventRow;
 use crate::metadata::Metadata;
 use crate::metadata_pages::MetadataTable;
+use crate::mutation::DEFAULT_COLLECTION;
 use crate::names::{Contexts, Items, NamesView};
 use crate::neighbours::NeighboursView;
 use crate::places::Places;
@@ -14,7 +16,7 @@ use crate::spec::CollectionSpec;
 use crate::state_hash;
 use crate::vectors::Vectors;
 use cairn_log::{DatabaseId, Lsn, TimelineId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All collections' roots.
 #[derive(Clone)]
@@ -132,6 +134,33 @@ impl View {
         })
     }
 
+    /// The same state with the content of these collections alone, named by their names or aliases: `default` is empty unless
+    /// it is one of them, and the others are not there. The position stays.
+    pub fn only(mut self, names: &[String]) -> Result<View> {
+        let mut wanted = BTreeSet::new();
+        for name in names {
+            let Some(found) = self.collection(name) else {
+                return Err(Error::NotFound(format!("Collection not found: {name}")));
+            };
+            if found.spec.volatile {
+                return Err(Error::Input(format!("Collection {name} is volatile: nothing of it is kept")));
+            }
+            wanted.insert(found.number);
+        }
+        self.keep(&wanted);
+        Ok(self)
+    }
+
+    /// As [`View::only`], by numbers; those that are not there change nothing.
+    pub(crate) fn keep(&mut self, numbers: &BTreeSet<u32>) {
+        self.state.collections.retain(|c| c.number == DEFAULT_COLLECTION || numbers.contains(&c.number));
+        self.state.aliases.retain(|_, number| numbers.contains(number));
+        if !numbers.contains(&DEFAULT_COLLECTION) {
+            let emptied = self.default_collection().emptied();
+            self.state.collections[0] = emptied;
+        }
+    }
+
     /// Aliases and the names of the collections they mean.
     pub fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
         self.state.aliases.iter().filter_map(|(alias, number)| {
@@ -171,6 +200,11 @@ impl CollectionView {
         let mut empty = Collection::new(self.settings.clone());
         empty.configure(self.spec.clone());
         CollectionView::of(self.number, self.name.clone(), &empty)
+    }
+
+    /// Its number, which was never another's in this database.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// Its name.

@@ -6,9 +6,10 @@ use crate::error::{Error, Result};
 use crate::layout;
 use crate::metadata;
 use crate::repository::Repository;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, SnapshotType};
 use crate::snapshot_id::SnapshotId;
 use cairn_disk::{FileType, read_file};
+use std::sync::atomic::AtomicBool;
 
 /// Bytes of a `checksum.sha256` beside a `metadata.json` of the most bytes.
 const CHECKSUM_BYTES_MAX: u64 = metadata::BYTES_MAX;
@@ -113,7 +114,12 @@ pub(crate) fn read(repository: &Repository, id: &SnapshotId) -> Result<Snapshot>
     let checksums = read_file(storage, &dir.join(layout::CHECKSUM), CHECKSUM_BYTES_MAX)?;
     let digest = Digest::of(&bytes);
     checksum::metadata_line(&dir, &checksums, digest)?;
-    let snapshot = metadata::decode(&path, id, &bytes)?;
+    let mut snapshot = metadata::decode(&path, id, &bytes)?;
+    if let (SnapshotType::Incremental, Some(list)) = (snapshot.snapshot_type, snapshot.list) {
+        let bytes = list.read_all(storage, repository.root(), &AtomicBool::new(false))?;
+        let list = metadata::decode_list(&repository.root().join(list.stored()), &bytes)?;
+        snapshot = metadata::complete(&path, snapshot, list)?;
+    }
     checksum::check(&dir, &checksums, digest, &snapshot)?;
     Ok(snapshot)
 }

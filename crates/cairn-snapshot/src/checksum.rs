@@ -12,7 +12,7 @@ use std::path::Path;
 pub(crate) fn text(metadata: Digest, snapshot: &Snapshot) -> String {
     let mut out = format!("{metadata}  {}\n", layout::METADATA);
     let mut listed = BTreeSet::new();
-    for part in snapshot.parts() {
+    for part in snapshot.checked_parts() {
         if listed.insert(part.id) {
             writeln!(out, "{}  ../../{}", part.stored_sha256, part.stored())
                 .expect("writing to a String works");

@@ -1,11 +1,13 @@
 //! `metadata.json`: a snapshot as people and programs read it. What comes in is foreign until every field was checked.
 
 use crate::codec::Codec;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout;
+use crate::log_part::{LOG_PART_BYTES_MAX, LogPart};
 use crate::names;
 use crate::part::{MANIFEST_BYTES_MAX, PART_BYTES_MAX, Part, PartId};
-use crate::snapshot::{Snapshot, SnapshotFile, SnapshotType};
+use crate::snapshot::{Place, Snapshot, SnapshotCollection, SnapshotFile, SnapshotType};
 use crate::snapshot_id::{NAME_BYTES_MAX, SnapshotId, validate_name};
 use cairn_engine::{Counts, Lsn};
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,9 @@ use std::path::Path;
 /// `format`.
 const FORMAT: &str = "cairndb-snapshot";
 /// `version`.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first one that is still read: full snapshots of whole databases, without a list.
+const VERSION_MIN: u32 = 1;
 /// Bytes of a `metadata.json`, at most: about 200,000 files.
 pub(crate) const BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a description.
@@ -49,8 +53,71 @@ struct Wire {
     plain_bytes: u64,
     stored_bytes: u64,
     manifest: WirePart,
+    /// Of an incremental snapshot: none, they are in the list.
+    files: Vec<WireFile>,
+    // From here on since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    added_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whole: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    collections: Option<Vec<WireCollection>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed_vectors: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<WirePlace>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    list: Option<WirePart>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<Vec<WireLog>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireCollection {
+    name: String,
+    number: u32,
+    dimension: u32,
+    counts: Counts,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WirePlace {
+    timeline: String,
+    lsn: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireLog {
+    timeline: String,
+    first_lsn: u64,
+    last_lsn: u64,
+    records: u64,
+    part: String,
+    bytes: u64,
+    stored: String,
+    stored_bytes: u64,
+    stored_sha256: String,
+}
+
+/// The list: manifest and files of a checkpoint, as a part that snapshots share.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireList {
+    format: String,
+    version: u32,
+    manifest: WirePart,
     files: Vec<WireFile>,
 }
+
+/// `format` of the list.
+const LIST_FORMAT: &str = "cairndb-files";
+/// `version` of the list.
+const LIST_VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,8 +162,40 @@ pub(crate) fn validate_labels(name: Option<&str>, description: &str, tags: &[Str
     }
 }
 
+/// The bytes of the list of a checkpoint: one line.
+pub(crate) fn encode_list(manifest: &Part, files: &[SnapshotFile]) -> Result<Vec<u8>> {
+    let list = WireList {
+        format: LIST_FORMAT.to_owned(),
+        version: LIST_VERSION,
+        manifest: wire_part(manifest),
+        files: files.iter().map(wire_file).collect(),
+    };
+    let mut bytes = serde_json::to_vec(&list).map_err(|e| Error::Bug(format!("{LIST_FORMAT}: {e}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Manifest and files of a list, whose bytes are those of the part at `path`.
+pub(crate) fn decode_list(path: &Path, bytes: &[u8]) -> Result<(Part, Vec<SnapshotFile>)> {
+    let head: Head = serde_json::from_slice(bytes).map_err(|e| not_json(path, &e))?;
+    if head.format != LIST_FORMAT {
+        return Err(Error::damaged(path, None, "format", LIST_FORMAT, format!("{:.80?}", head.format)));
+    }
+    if head.version != LIST_VERSION {
+        return Err(Error::Version { path: path.to_owned(), expected: LIST_VERSION, actual: head.version });
+    }
+    let list: WireList = serde_json::from_slice(bytes).map_err(|e| not_json(path, &e))?;
+    let reader = Reader { path };
+    let files = list.files.into_iter().map(|file| reader.file(file)).collect::<Result<_>>()?;
+    Ok((reader.manifest(&list.manifest)?, files))
+}
+
 /// The bytes of the file, in lines for people.
 pub(crate) fn encode(snapshot: &Snapshot) -> Result<Vec<u8>> {
+    let files = match snapshot.snapshot_type {
+        SnapshotType::Full => snapshot.files.iter().map(wire_file).collect(),
+        SnapshotType::Incremental => Vec::new(),
+    };
     let wire = Wire {
         format: FORMAT.to_owned(),
         version: VERSION,
@@ -115,7 +214,15 @@ pub(crate) fn encode(snapshot: &Snapshot) -> Result<Vec<u8>> {
         plain_bytes: snapshot.plain_bytes,
         stored_bytes: snapshot.stored_bytes,
         manifest: wire_part(&snapshot.manifest),
-        files: snapshot.files.iter().map(wire_file).collect(),
+        files,
+        added_bytes: Some(snapshot.added_bytes),
+        whole: Some(snapshot.whole),
+        collections: Some(snapshot.collections.iter().map(wire_collection).collect()),
+        base: snapshot.base.as_ref().map(ToString::to_string),
+        changed_vectors: Some(snapshot.changed_vectors),
+        image: Some(WirePlace { timeline: snapshot.image.timeline.to_string(), lsn: snapshot.image.lsn.0 }),
+        list: snapshot.list.as_ref().map(wire_part),
+        log: Some(snapshot.log.iter().map(wire_log).collect()),
     };
     let mut bytes =
         serde_json::to_vec_pretty(&wire).map_err(|e| Error::Bug(format!("{}: {e}", layout::METADATA)))?;
@@ -145,13 +252,33 @@ fn wire_file(file: &SnapshotFile) -> WireFile {
     WireFile { name: file.name.clone(), part, bytes, stored, stored_bytes, stored_sha256 }
 }
 
+fn wire_collection(collection: &SnapshotCollection) -> WireCollection {
+    let SnapshotCollection { name, number, dimension, counts } = collection.clone();
+    WireCollection { name, number, dimension, counts }
+}
+
+fn wire_log(log: &LogPart) -> WireLog {
+    let WirePart { part, bytes, stored, stored_bytes, stored_sha256 } = wire_part(&log.part);
+    WireLog {
+        timeline: log.timeline.to_string(),
+        first_lsn: log.first.0,
+        last_lsn: log.last.0,
+        records: log.records,
+        part,
+        bytes,
+        stored,
+        stored_bytes,
+        stored_sha256,
+    }
+}
+
 /// The snapshot `id`, whose `metadata.json` at `path` has these bytes.
 pub(crate) fn decode(path: &Path, id: &SnapshotId, bytes: &[u8]) -> Result<Snapshot> {
     let head: Head = serde_json::from_slice(bytes).map_err(|e| not_json(path, &e))?;
     if head.format != FORMAT {
         return Err(Error::damaged(path, None, "format", FORMAT, head.format));
     }
-    if head.version != VERSION {
+    if !(VERSION_MIN..=VERSION).contains(&head.version) {
         return Err(Error::Version { path: path.to_owned(), expected: VERSION, actual: head.version });
     }
     let wire: Wire = serde_json::from_slice(bytes).map_err(|e| not_json(path, &e))?;
@@ -160,6 +287,33 @@ pub(crate) fn decode(path: &Path, id: &SnapshotId, bytes: &[u8]) -> Result<Snaps
 
 fn not_json(path: &Path, e: &serde_json::Error) -> Error {
     Error::damaged(path, None, "fields", "the fields of docs/format.md", e)
+}
+
+/// Puts the files of the list into an incremental snapshot that was read from the `metadata.json` at `path`.
+pub(crate) fn complete(
+    path: &Path,
+    mut snapshot: Snapshot,
+    list: (Part, Vec<SnapshotFile>),
+) -> Result<Snapshot> {
+    let reader = Reader { path };
+    if snapshot.manifest != list.0 {
+        return Err(reader.bad("manifest", "the one of its list", snapshot.manifest.id));
+    }
+    snapshot.files = list.1;
+    reader.check_files(&snapshot)?;
+    Ok(snapshot)
+}
+
+/// What version 2 added.
+struct Since2 {
+    added_bytes: u64,
+    whole: bool,
+    collections: Vec<SnapshotCollection>,
+    base: Option<SnapshotId>,
+    changed_vectors: u64,
+    image: Place,
+    list: Option<Part>,
+    log: Vec<LogPart>,
 }
 
 /// Checks what stands in the file at `path`.
@@ -180,18 +334,20 @@ impl Reader<'_> {
         }
         validate_labels(wire.name.as_deref(), &wire.description, &wire.tags)
             .map_err(|e| self.bad("labels", "labels within their limits", e))?;
-        if wire.r#type != SnapshotType::Full.name() {
-            return Err(self.bad("type", SnapshotType::Full.name(), wire.r#type));
-        }
+        let kind = SnapshotType::from_name(&wire.r#type)
+            .filter(|kind| wire.version > 1 || *kind == SnapshotType::Full)
+            .ok_or_else(|| self.bad("type", "full or incremental", &wire.r#type))?;
         let created_us = names::from_rfc3339(&wire.created_at)
             .ok_or_else(|| self.bad("created_at", "a time as RFC 3339 has it, UTC", &wire.created_at))?;
         let hex = |what, text: &str| self.bad(what, "32 hex digits", text);
+        let mut wire = wire;
+        let since_2 = self.since_2(&mut wire, kind)?;
         let snapshot = Snapshot {
             id: id.clone(),
             name: wire.name,
             description: wire.description,
             tags: wire.tags,
-            snapshot_type: SnapshotType::Full,
+            snapshot_type: kind,
             created_us,
             database: wire.database.parse().map_err(|_| hex("database", &wire.database))?,
             timeline: wire.timeline.parse().map_err(|_| hex("timeline", &wire.timeline))?,
@@ -204,9 +360,139 @@ impl Reader<'_> {
             stored_bytes: wire.stored_bytes,
             manifest: self.manifest(&wire.manifest)?,
             files: wire.files.into_iter().map(|file| self.file(file)).collect::<Result<_>>()?,
+            added_bytes: since_2.added_bytes,
+            whole: since_2.whole,
+            collections: since_2.collections,
+            base: since_2.base,
+            changed_vectors: since_2.changed_vectors,
+            image: since_2.image,
+            list: since_2.list,
+            log: since_2.log,
         };
-        self.check_files(&snapshot)?;
+        // An incremental one is checked once its files are known.
+        if kind == SnapshotType::Full {
+            self.check_files(&snapshot)?;
+        } else if !snapshot.files.is_empty() {
+            return Err(self.bad("files", "none, they are in the list", snapshot.files.len()));
+        }
+        self.check_log(&snapshot)?;
         Ok(snapshot)
+    }
+
+    /// The fields that version 2 added; of version 1 what they mean.
+    fn since_2(&self, wire: &mut Wire, kind: SnapshotType) -> Result<Since2> {
+        let timeline = |text: &str| text.parse().map_err(|_| self.bad("timeline", "32 hex digits", text));
+        let there = [
+            wire.added_bytes.is_some(),
+            wire.whole.is_some(),
+            wire.collections.is_some(),
+            wire.changed_vectors.is_some(),
+            wire.image.is_some(),
+            wire.list.is_some(),
+            wire.log.is_some(),
+        ];
+        if wire.version == 1 {
+            if there.contains(&true) || wire.base.is_some() {
+                return Err(self.bad("fields", "those of version 1", "one of version 2"));
+            }
+            let image = Place { timeline: timeline(&wire.timeline)?, lsn: Lsn(wire.lsn) };
+            return Ok(Since2 {
+                added_bytes: wire.stored_bytes,
+                whole: true,
+                collections: Vec::new(),
+                base: None,
+                changed_vectors: 0,
+                image,
+                list: None,
+                log: Vec::new(),
+            });
+        }
+        let (
+            Some(added_bytes),
+            Some(whole),
+            Some(collections),
+            Some(changed_vectors),
+            Some(image),
+            Some(list),
+            Some(log),
+        ) = (
+            wire.added_bytes,
+            wire.whole,
+            wire.collections.take(),
+            wire.changed_vectors,
+            wire.image.take(),
+            wire.list.take(),
+            wire.log.take(),
+        )
+        else {
+            return Err(self.bad("fields", "those of version 2", "one is missing"));
+        };
+        let base: Option<SnapshotId> = match &wire.base {
+            Some(id) => Some(id.parse().map_err(|_| self.bad("base", "a snapshot's id", id))?),
+            None => None,
+        };
+        if base.is_some() != (kind == SnapshotType::Incremental) {
+            return Err(self.bad("base", "one of an incremental snapshot, none of a full one", kind.name()));
+        }
+        let of = |WireCollection { name, number, dimension, counts }| SnapshotCollection {
+            name,
+            number,
+            dimension,
+            counts,
+        };
+        Ok(Since2 {
+            added_bytes,
+            whole,
+            collections: collections.into_iter().map(of).collect(),
+            base,
+            changed_vectors,
+            image: Place { timeline: timeline(&image.timeline)?, lsn: Lsn(image.lsn) },
+            list: Some(self.manifest(&list)?),
+            log: log.into_iter().map(|log| self.log(log)).collect::<Result<_>>()?,
+        })
+    }
+
+    fn log(&self, wire: WireLog) -> Result<LogPart> {
+        let WireLog {
+            timeline,
+            first_lsn,
+            last_lsn,
+            records,
+            part,
+            bytes,
+            stored,
+            stored_bytes,
+            stored_sha256,
+        } = wire;
+        if bytes > LOG_PART_BYTES_MAX {
+            return Err(self.bad("bytes of a log part", format!("at most {LOG_PART_BYTES_MAX}"), bytes));
+        }
+        if first_lsn > last_lsn || records > last_lsn - first_lsn + 1 {
+            let actual = format!("{records} from {first_lsn} to {last_lsn}");
+            return Err(self.bad("records of a log part", "no more than its LSNs", actual));
+        }
+        Ok(LogPart {
+            timeline: timeline.parse().map_err(|_| self.bad("timeline", "32 hex digits", &timeline))?,
+            first: Lsn(first_lsn),
+            last: Lsn(last_lsn),
+            records,
+            part: self.part(&WirePart { part, bytes, stored, stored_bytes, stored_sha256 })?,
+        })
+    }
+
+    /// The log goes on where the checkpoint stands, has no gap, and ends where the snapshot stands.
+    fn check_log(&self, snapshot: &Snapshot) -> Result<()> {
+        let mut lsn = snapshot.image.lsn;
+        for log in &snapshot.log {
+            if Some(log.first.0) != lsn.0.checked_add(1) {
+                return Err(self.bad("first LSN of a log part", format!("the one after {lsn}"), log.first));
+            }
+            lsn = log.last;
+        }
+        if lsn != snapshot.lsn {
+            return Err(self.bad("lsn", lsn, snapshot.lsn));
+        }
+        Ok(())
     }
 
     fn file(&self, wire: WireFile) -> Result<SnapshotFile> {
@@ -256,6 +542,12 @@ impl Reader<'_> {
         let mut parts = BTreeMap::new();
         if let Some(other) = snapshot.parts().find(|part| *parts.entry(part.id).or_insert(**part) != **part) {
             return Err(self.bad("part", "the same fields wherever it is named", other.id));
+        }
+        if let Some(list) = &snapshot.list {
+            let digest = Digest::of(&encode_list(&snapshot.manifest, &snapshot.files)?);
+            if digest != list.id.0 {
+                return Err(self.bad("list", format!("{digest}, that of its manifest and files"), list.id));
+            }
         }
         let (plain, stored) = sums(snapshot);
         if plain != snapshot.plain_bytes {

@@ -52,6 +52,9 @@ pub const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// Where plain bytes go.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
+/// Memory set aside for a part before its bytes have come.
+const RESERVE_BYTES_MAX: u64 = 16 << 20;
+
 /// How much is read at once.
 const READ_BYTES: usize = 256 << 10;
 
@@ -88,6 +91,29 @@ impl Part {
             return Err(Error::damaged(&path, None, "SHA-256 mismatch", expected, actual));
         }
         scan.check_plain(&path, self.id, self.bytes)
+    }
+
+    /// The plain bytes of the whole part, checked: of parts that are bounded.
+    pub(crate) fn read_all(
+        &self,
+        storage: &dyn Storage,
+        root: &Path,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.bytes.min(RESERVE_BYTES_MAX) as usize);
+        self.read(storage, root, cancel, &mut |chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        if bytes.len() as u64 != self.bytes {
+            return Err(Error::Bug(format!(
+                "{}: read {} bytes of {}",
+                self.stored(),
+                bytes.len(),
+                self.bytes
+            )));
+        }
+        Ok(bytes)
     }
 
     /// The part of that name which is stored already, if its plain bytes are what the name says. `None` when there is

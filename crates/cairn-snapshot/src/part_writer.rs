@@ -26,6 +26,8 @@ pub(crate) struct PartWriter<'a> {
     dirs: Mutex<BTreeSet<PathBuf>>,
     /// Files that were not there before.
     created: Mutex<Vec<PathBuf>>,
+    /// Their bytes.
+    added_bytes: AtomicU64,
 }
 
 /// A part in the repository, and whether this call stored it.
@@ -49,7 +51,13 @@ impl<'a> PartWriter<'a> {
             tmp_files: AtomicU64::new(0),
             dirs: Mutex::default(),
             created: Mutex::default(),
+            added_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes of the parts that it stored, and that were not there before.
+    pub(crate) fn added_bytes(&self) -> u64 {
+        self.added_bytes.load(Ordering::Relaxed)
     }
 
     /// Stores `plain` as a part. A part that is there already and whole is used as it is, whatever its codec; one that is
@@ -189,6 +197,9 @@ impl<'a> PartWriter<'a> {
         });
         match stored {
             Ok((stored_bytes, digest)) => {
+                if created {
+                    self.added_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
+                }
                 let stored_sha256 = digest.unwrap_or(id.0);
                 debug_assert!(
                     stored_bytes <= Codec::stored_bytes_max(plain.bytes),

@@ -3,10 +3,11 @@
 use crate::archive::{self, Plan};
 use crate::error::Result;
 use crate::job::Job;
+use crate::replay::replay;
 use crate::repository::{Repository, make_dir};
 use crate::restore::fill;
 use cairn_disk::{Storage, parent_dir};
-use cairn_engine::{Options, Records, RestoreReport, Target, TimelineId, restore_dir_at};
+use cairn_engine::{Options, RestoreReport, Roll, Target, TimelineDraft, TimelineId, restore_dir_rolled};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,15 +39,11 @@ pub fn recover(
     let plan = archive::plan(repository, target, timeline)?;
     make_dir(storage.as_ref(), parent_dir(target_dir))?;
     let reason = format!("recovered to {target} from snapshot {} and the archive", plan.snapshot.id);
-    let read = plan.clone().into_records(repository.clone());
-    let report = restore_dir_at(
-        storage,
-        target_dir,
-        options,
-        &reason,
-        Target::Lsn(plan.until),
-        |draft| fill(repository, &plan.snapshot, draft, job),
-        |_| Ok(Box::new(read) as Records<crate::error::Error>),
-    )?;
+    // The snapshot's own log first, then the archive's.
+    let records = replay(repository, &plan.snapshot, job).chain(plan.replay(repository));
+    let roll = Roll { records: Box::new(records), until: Target::Lsn(plan.until), only: None };
+    let now_us = options.clock.now_us();
+    let fill = |draft: &TimelineDraft| fill(repository, &plan.snapshot, draft, job);
+    let report = restore_dir_rolled(storage, target_dir, now_us, &reason, fill, Some(roll))?;
     Ok(Recovered { plan, report })
 }

@@ -3,16 +3,13 @@
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::job::{Job, Meter};
-use crate::part::Part;
+use crate::replay::replay;
 use crate::repository::{Repository, make_dir};
-use crate::snapshot::{Snapshot, SnapshotFile};
+use crate::snapshot::{Place, Snapshot, SnapshotFile};
 use cairn_disk::{Storage, parent_dir};
-use cairn_engine::{Engine, LoadReport, RestoreReport, TimelineDraft, restore_dir};
+use cairn_engine::{Engine, LoadReport, RestoreReport, Roll, Target, TimelineDraft, restore_dir_rolled};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Memory set aside for a file before its bytes have come.
-const RESERVE_BYTES_MAX: u64 = 16 << 20;
 
 /// What [`restore`] built.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +45,9 @@ pub fn restore(
     let snapshot = find(repository, id_or_name)?;
     let reason = format!("restored snapshot {}", snapshot.id);
     make_dir(storage.as_ref(), parent_dir(target))?;
-    let report =
-        restore_dir(storage, target, now_us, &reason, |draft| fill(repository, &snapshot, draft, job))?;
+    let fill = |draft: &TimelineDraft| fill(repository, &snapshot, draft, job);
+    let roll = roll(repository, &snapshot, None, job);
+    let report = restore_dir_rolled(storage, target, now_us, &reason, fill, roll)?;
     Ok(Restored { snapshot, report })
 }
 
@@ -58,8 +56,24 @@ pub fn restore(
 pub fn load(repository: &Repository, id_or_name: &str, engine: &Engine, job: &Job<'_>) -> Result<Loaded> {
     let snapshot = find(repository, id_or_name)?;
     let reason = format!("loaded snapshot {}", snapshot.id);
-    let report = engine.load(&reason, |draft| fill(repository, &snapshot, draft, job))?;
+    let fill = |draft: &TimelineDraft| fill(repository, &snapshot, draft, job);
+    let report = engine.load_rolled(&reason, fill, roll(repository, &snapshot, None, job))?;
     Ok(Loaded { snapshot, report })
+}
+
+/// What is done with the files of a snapshot before they are a timeline; `None`: nothing.
+fn roll<'a>(
+    repository: &'a Repository,
+    snapshot: &'a Snapshot,
+    only: Option<Vec<String>>,
+    job: &'a Job<'a>,
+) -> Option<Roll<'a, Error>> {
+    let stands = Place { timeline: snapshot.timeline, lsn: snapshot.lsn };
+    if snapshot.log.is_empty() && snapshot.image == stands && only.is_none() {
+        return None;
+    }
+    let records = Box::new(replay(repository, snapshot, job));
+    Some(Roll { records, until: Target::Lsn(snapshot.lsn), only })
 }
 
 fn find(repository: &Repository, id_or_name: &str) -> Result<Snapshot> {
@@ -74,8 +88,9 @@ pub(crate) fn fill(
     draft: &TimelineDraft,
     job: &Job<'_>,
 ) -> Result<Vec<u8>> {
-    let manifest = read(repository, &snapshot.manifest, job)?;
-    let meter = Meter::new(job, snapshot.files.len() as u64, snapshot.plain_bytes - snapshot.manifest.bytes);
+    let manifest = snapshot.manifest.read_all(repository.storage(), repository.root(), job.cancel)?;
+    let plain_bytes = snapshot.files.iter().map(|file| file.part.bytes).sum();
+    let meter = Meter::new(job, snapshot.files.len() as u64, plain_bytes);
     let files: Vec<&SnapshotFile> = snapshot.files.iter().collect();
     job.each(
         files,
@@ -94,17 +109,4 @@ pub(crate) fn fill(
         },
     )?;
     Ok(manifest)
-}
-
-/// The plain bytes of a part, checked: of a manifest, which is bounded.
-fn read(repository: &Repository, part: &Part, job: &Job<'_>) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(part.bytes.min(RESERVE_BYTES_MAX) as usize);
-    part.read(repository.storage(), repository.root(), job.cancel, &mut |chunk| {
-        bytes.extend_from_slice(chunk);
-        Ok(())
-    })?;
-    if bytes.len() as u64 != part.bytes {
-        return Err(Error::Bug(format!("{}: read {} bytes of {}", part.stored(), bytes.len(), part.bytes)));
-    }
-    Ok(bytes)
 }

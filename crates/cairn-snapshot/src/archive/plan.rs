@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::repository::Repository;
 use crate::snapshot::Snapshot;
 use cairn_disk::Storage;
-use cairn_engine::{Lsn, Target, TimelineId};
+use cairn_engine::{Lsn, Replayed, Target, TimelineId};
 use cairn_log::Record;
 use std::collections::BTreeSet;
 
@@ -31,14 +31,16 @@ impl Plan {
         self.legs.iter().map(|leg| leg.to.0 - leg.from.0 + 1).sum()
     }
 
-    /// As [`Plan::read`], and owns what it reads from.
-    pub(crate) fn into_records(self, repository: Repository) -> impl Iterator<Item = Result<Record>> {
-        self.legs.into_iter().flat_map(move |leg| {
-            let (reader, error) = match ArchiveReader::open(&repository, leg.timeline, leg.from, leg.to) {
-                Ok(reader) => (Some(reader), None),
-                Err(e) => (None, Some(Err(e))),
-            };
-            error.into_iter().chain(reader.into_iter().flatten())
+    /// As [`Plan::read`], with what a replay needs to know beside the records.
+    pub(crate) fn replay<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> impl Iterator<Item = Result<Replayed>> + 'a {
+        self.legs.iter().flat_map(move |leg| {
+            let read = ArchiveReader::open(repository, leg.timeline, leg.from, leg.to);
+            let (reader, error) = read.map_or_else(|e| (None, Some(Err(e))), |reader| (Some(reader), None));
+            let records = reader.into_iter().flatten().map(|record| record.map(Replayed::Record));
+            std::iter::once(Ok(Replayed::On(leg.timeline))).chain(error).chain(records)
         })
     }
 

@@ -32,6 +32,23 @@ fn replace(disk: &SimDisk, snapshot: &Snapshot, bytes: &[u8]) {
     disk.write_file(&checksum, format!("{}  metadata.json\n{rest}", Digest::of(bytes)).as_bytes());
 }
 
+/// Stores the list that fits `metadata.json`, not compressed; its bytes.
+fn put_list(disk: &SimDisk, metadata: &Value) -> String {
+    let part = |v: &Value| {
+        let keys = ["part", "bytes", "stored", "stored_bytes", "stored_sha256"];
+        keys.map(|key| format!("\"{key}\":{}", v[key])).join(",")
+    };
+    let file = |v: &Value| format!("{{\"name\":{},{}}}", v["name"], part(v));
+    let files: Vec<String> = metadata["files"].as_array().expect("files").iter().map(file).collect();
+    let (manifest, files) = (part(&metadata["manifest"]), files.join(","));
+    let list = format!(
+        "{{\"format\":\"cairndb-files\",\"version\":1,\"manifest\":{{{manifest}}},\"files\":[{files}]}}\n"
+    );
+    let digest = Digest::of(list.as_bytes()).to_string();
+    disk.write_file(&repo_path().join(format!("parts/{}/{digest}.raw", &digest[..2])), list.as_bytes());
+    list
+}
+
 /// Puts a stored part in the place of the first file's, with every digest and sum of stored bytes right.
 fn replace_part(disk: &SimDisk, snapshot: &Snapshot, plain_bytes: u64, id: Digest, stored: &[u8]) -> PathBuf {
     let mut value = read(disk, snapshot);
@@ -43,8 +60,18 @@ fn replace_part(disk: &SimDisk, snapshot: &Snapshot, plain_bytes: u64, id: Diges
     file["stored"] = json!(path);
     file["stored_bytes"] = json!(stored.len());
     file["stored_sha256"] = json!(Digest::of(stored).to_string());
-    value["plain_bytes"] = json!(snapshot.manifest.bytes + plain_bytes);
-    value["stored_bytes"] = json!(snapshot.manifest.stored_bytes + stored.len() as u64);
+    let list = put_list(disk, &value);
+    value["plain_bytes"] = json!(snapshot.manifest.bytes + plain_bytes + list.len() as u64);
+    value["stored_bytes"] = json!(snapshot.manifest.stored_bytes + stored.len() as u64 + list.len() as u64);
+    let digest = Digest::of(list.as_bytes());
+    let list_path = format!("parts/{}/{digest}.raw", &digest.to_string()[..2]);
+    value["list"] = json!({
+        "part": digest.to_string(),
+        "bytes": list.len(),
+        "stored": list_path,
+        "stored_bytes": list.len(),
+        "stored_sha256": digest.to_string(),
+    });
     let bytes = serde_json::to_vec(&value).expect("JSON");
     let metadata = metadata_path(snapshot);
     disk.write_file(&metadata, &bytes);
@@ -52,6 +79,7 @@ fn replace_part(disk: &SimDisk, snapshot: &Snapshot, plain_bytes: u64, id: Diges
         format!("{}  metadata.json\n", Digest::of(&bytes)),
         format!("{}  ../../{}\n", snapshot.manifest.stored_sha256, snapshot.manifest.stored()),
         format!("{}  ../../{path}\n", Digest::of(stored)),
+        format!("{digest}  ../../{list_path}\n"),
     ];
     disk.write_file(&metadata.with_file_name("checksum.sha256"), lines.concat().as_bytes());
     repo_path().join(path)
@@ -209,6 +237,13 @@ fn fields_that_are_wrong_missing_or_unknown_are_refused() {
         "stored_bytes",
         "manifest",
         "files",
+        "added_bytes",
+        "whole",
+        "collections",
+        "changed_vectors",
+        "image",
+        "list",
+        "log",
     ];
     for key in keys {
         refused(|v| drop(v.as_object_mut().expect("an object").remove(key)), key);
@@ -216,8 +251,18 @@ fn fields_that_are_wrong_missing_or_unknown_are_refused() {
     }
     refused(|v| v["surprise"] = json!(1), "an unknown field");
     refused(|v| v["files"][0]["surprise"] = json!(1), "an unknown field of a file");
-    refused(|v| v["type"] = json!("incremental"), "a type of later versions");
-    refused(|v| v["version"] = json!(2), "a later version");
+    refused(|v| v["type"] = json!("incremental"), "an incremental one with files and without a base");
+    refused(|v| v["version"] = json!(3), "a later version");
+    refused(|v| v["version"] = json!(1), "fields of a later version");
+    refused(|v| v["base"] = json!("snap-2020-01-01-000000"), "a base of a full one");
+    refused(|v| v["image"]["lsn"] = json!(0), "a checkpoint that the log does not go on from");
+    refused(|v| v["list"]["bytes"] = json!((1u64 << 30) + 1), "a list that would not fit in memory");
+    let log = json!({
+        "timeline": "00".repeat(16), "first_lsn": 1, "last_lsn": u64::MAX, "records": u64::MAX,
+        "part": "ab".repeat(32), "bytes": 1, "stored": format!("parts/ab/{}.zst", "ab".repeat(32)),
+        "stored_bytes": 1, "stored_sha256": "ab".repeat(32),
+    });
+    refused(|v| v["log"] = json!([log]), "a log from elsewhere");
     refused(|v| v["id"] = json!("snap-2020-01-01-000000"), "another's id");
     refused(|v| v["database"] = json!("12"), "no id");
     refused(|v| v["compression"] = json!("lz4"), "no codec");

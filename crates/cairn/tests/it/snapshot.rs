@@ -32,12 +32,12 @@ impl Place {
     }
 }
 
+/// A part that a restore of the one snapshot needs.
 fn any_part(repo: &Path) -> PathBuf {
-    let shard = std::fs::read_dir(repo.join("parts")).unwrap().find_map(|e| {
-        let inside = std::fs::read_dir(e.unwrap().path()).unwrap().next()?;
-        Some(inside.unwrap().path())
-    });
-    shard.unwrap()
+    let snapshot = std::fs::read_dir(repo.join("snapshots")).unwrap().next().unwrap().unwrap();
+    let metadata = std::fs::read(snapshot.path().join("metadata.json")).unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
+    repo.join(metadata["files"][0]["stored"].as_str().unwrap())
 }
 
 #[test]
