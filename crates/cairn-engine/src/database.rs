@@ -311,7 +311,7 @@ fn create(storage: &Arc<dyn Storage>, data: &DataDir, options: &Options) -> Resu
 }
 
 /// What the lock file says of its holder, for people.
-fn holder() -> String {
+pub(crate) fn holder() -> String {
     let host = rustix::system::uname();
     let now_s = cairn_log::Clock::now_us(&cairn_log::SystemClock) / 1_000_000;
     let since = jiff::Timestamp::from_second(now_s).unwrap_or_default();

@@ -1,14 +1,15 @@
-//! Drafts: a new timeline's directory while it is filled, and data directories built beside their place.
+//! `TimelineDraft`: a new timeline's directory while it is filled.
 
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::layout::{DataDir, TimelineDir, check_image_name};
 use crate::manifest::{FileRef, Manifest};
-use crate::roll::Roll;
-use crate::timeline::{LogPlace, Timeline, write_current, write_database};
+use crate::timeline::{LogPlace, Timeline};
 use crate::view::Position;
-use cairn_disk::{Crc32c, File, FileType, SYNC_BYTES, Storage, atomic_replace, parent_dir, write_new};
-use cairn_log::{DatabaseId, Lsn, TimelineId};
+use cairn_disk::{
+    Access, Crc32c, File, FileType, SYNC_BYTES, Storage, atomic_replace, parent_dir, write_new,
+};
+use cairn_log::{DatabaseId, TimelineId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct TimelineDraft {
     storage: Arc<dyn Storage>,
     dir: TimelineDir,
     id: TimelineId,
+    /// The directories of other timelines, whose files may be the very ones that are put into this.
+    pub(crate) others: Vec<PathBuf>,
     files: Mutex<BTreeMap<String, FileRef>>,
 }
 
@@ -28,10 +31,13 @@ impl TimelineDraft {
     /// Makes the directories of a new timeline.
     pub(crate) fn create(storage: Arc<dyn Storage>, data: &DataDir, id: TimelineId) -> Result<TimelineDraft> {
         let dir = data.timeline(id);
+        let others =
+            storage.list(&data.timelines())?.into_iter().map(|entry| data.timelines().join(entry.name));
+        let others = others.collect();
         for sub in dir.image_dirs().iter().chain([&dir.wal(), &dir.checkpoints()]) {
             storage.create_dir_all(sub)?;
         }
-        Ok(TimelineDraft { storage, dir, id, files: Mutex::default() })
+        Ok(TimelineDraft { storage, dir, id, others, files: Mutex::default() })
     }
 
     /// Writes and syncs one file of the image.
@@ -57,6 +63,43 @@ impl TimelineDraft {
             unsynced: 0,
             finished: false,
         })
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir.0
+    }
+
+    /// Where that is.
+    pub fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    /// Files of other timelines beside it, or of a restore that was killed, which have this name and length: one may be the very
+    /// file that is to be put here. Their bytes are to be checked.
+    pub fn candidates(&self, name: &str, bytes: u64) -> Result<Vec<PathBuf>> {
+        check_image_name(name)?;
+        let mut found = Vec::new();
+        for dir in &self.others {
+            let path = dir.join(name);
+            if self.storage.stat(&path)?.is_some_and(|s| s.file_type == FileType::File && s.bytes == bytes) {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts a file of another timeline here, as a hard link: `whole` is what a manifest says about it. `false`: the file system
+    /// has no such links.
+    pub fn link_file(&self, from: &Path, whole: FileRef) -> Result<bool> {
+        let to = self.dir.file(&whole.name);
+        // Of a restore that was killed, nobody knows what lasts.
+        self.storage.open(from, Access::Write)?.sync()?;
+        if self.storage.link(from, &to).is_err() {
+            return Ok(false);
+        }
+        self.files.lock().insert(whole.name.clone(), whole);
+        Ok(true)
     }
 
     /// Encodes and writes a whole image; returns its manifest.
@@ -218,107 +261,10 @@ impl Drop for DraftFile<'_> {
     }
 }
 
-/// What [`restore_dir`] built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestoreReport {
-    /// The new timeline, forked from the restored state's.
-    pub timeline: TimelineId,
-    /// The LSN of the restored state.
-    pub lsn: Lsn,
-    /// The database.
-    pub database: DatabaseId,
-    /// The timeline of the restored state: the LSN is one of its.
-    pub origin: TimelineId,
-}
-
-/// Builds a whole data directory from image files: `fill` puts them into the draft and returns the manifest's bytes.
-///
-/// It is built beside `target` and renamed into place, so `target` is whole or not there. `target` must not exist, or
-/// be an empty directory.
-pub fn restore_dir<E: From<Error>>(
-    storage: &Arc<dyn Storage>,
-    target: &Path,
-    now_us: i64,
-    reason: &str,
-    fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
-) -> Result<RestoreReport, E> {
-    restore_dir_rolled(storage, target, now_us, reason, fill, None)
-}
-
-/// As [`restore_dir`], and then a roll is applied, if there is one: the restored directory stands exactly where it ends.
-pub fn restore_dir_rolled<E: From<Error>>(
-    storage: &Arc<dyn Storage>,
-    target: &Path,
-    now_us: i64,
-    reason: &str,
-    fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
-    roll: Option<Roll<'_, E>>,
-) -> Result<RestoreReport, E> {
-    require_empty(&**storage, target)?;
-    let building = building_path(target)?;
-    storage.remove_dir_all(&building).map_err(Error::from)?;
-    match build(storage, &building, now_us, reason, fill, roll) {
-        Ok(report) => {
-            put_in_place(&**storage, &building, target)?;
-            Ok(report)
-        }
-        Err(e) => {
-            let _ = storage.remove_dir_all(&building);
-            Err(e)
-        }
+/// The directories of the timelines of a data directory, finished or not.
+pub(crate) fn timeline_dirs(storage: &dyn Storage, data: &DataDir) -> Result<Vec<PathBuf>> {
+    if storage.stat(&data.timelines())?.is_none() {
+        return Ok(Vec::new());
     }
-}
-
-fn require_empty(storage: &dyn Storage, target: &Path) -> Result<()> {
-    let occupied = match storage.stat(target)? {
-        None => false,
-        Some(stat) if stat.file_type == FileType::Dir => !storage.list(target)?.is_empty(),
-        Some(_) => true,
-    };
-    if occupied {
-        let message =
-            format!("{} is not empty: choose another target, or move it away first", target.display());
-        return Err(Error::Input(message));
-    }
-    Ok(())
-}
-
-fn building_path(target: &Path) -> Result<PathBuf> {
-    let name = target.file_name().and_then(|name| name.to_str());
-    let name =
-        name.ok_or_else(|| Error::Input(format!("{}: expected a directory's path", target.display())))?;
-    Ok(target.with_file_name(format!(".{name}.restoring")))
-}
-
-fn build<E: From<Error>>(
-    storage: &Arc<dyn Storage>,
-    dir: &Path,
-    now_us: i64,
-    reason: &str,
-    fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
-    roll: Option<Roll<'_, E>>,
-) -> Result<RestoreReport, E> {
-    let data = DataDir(dir.to_owned());
-    storage.create_dir_all(&data.timelines()).map_err(Error::from)?;
-    let draft = TimelineDraft::create(Arc::clone(storage), &data, TimelineId::random())?;
-    let manifest = fill(&draft)?;
-    let (draft, manifest) = match roll {
-        Some(roll) => draft.rolled(&manifest, roll)?,
-        None => (draft, manifest),
-    };
-    let Position { database, timeline: origin, .. } =
-        Manifest::decode(Path::new("manifest"), &manifest)?.position()?;
-    let timeline = draft.finish(&manifest, database, now_us, reason, LogPlace::Inside)?;
-    write_database(&**storage, &data, database)?;
-    write_current(&**storage, &data, timeline.id)?;
-    storage.sync_dir(dir).map_err(Error::from)?;
-    Ok(RestoreReport { timeline: timeline.id, lsn: timeline.fork_lsn, database, origin })
-}
-
-fn put_in_place(storage: &dyn Storage, building: &Path, target: &Path) -> Result<()> {
-    if storage.stat(target)?.is_some() {
-        storage.remove_dir_all(target)?;
-    }
-    storage.rename(building, target)?;
-    Ok(storage.sync_dir(parent_dir(target))?)
+    Ok(storage.list(&data.timelines())?.into_iter().map(|entry| data.timelines().join(entry.name)).collect())
 }

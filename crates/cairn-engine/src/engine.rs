@@ -304,8 +304,25 @@ impl Engine {
         fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
         roll: Option<Roll<'_, E>>,
     ) -> Result<LoadReport, E> {
+        self.load_built(reason, || self.draft_timeline(reason, fill, roll))
+    }
+
+    /// Makes a timeline live that `build` makes; meanwhile writes are refused, reads come from the old one.
+    pub(crate) fn load_built<E: From<Error>>(
+        &self,
+        reason: &str,
+        build: impl FnOnce() -> Result<Timeline, E>,
+    ) -> Result<LoadReport, E> {
         self.ask(|answer| Message::BeginLoad { reason: reason.to_owned(), answer })??;
-        let core = match self.build(reason, fill, roll) {
+        let opened = build().and_then(|timeline| {
+            let shared = &self.inner.shared;
+            let wal = shared.status.lock().wal.clone();
+            // The loaded state keeps its own settings, as a restored directory would.
+            let (core, _) =
+                shared.database.open_timeline(timeline.id, &shared.options, &wal, Adopt::Stored)?;
+            Ok(core)
+        });
+        let core = match opened {
             Ok(core) => core,
             Err(e) => {
                 self.ask(Message::CancelLoad)?;
@@ -315,22 +332,8 @@ impl Engine {
         Ok(self.ask(|answer| Message::EndLoad { core: Box::new(core), answer })??)
     }
 
-    fn build<E: From<Error>>(
-        &self,
-        reason: &str,
-        fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
-        roll: Option<Roll<'_, E>>,
-    ) -> Result<Core, E> {
-        let timeline = self.draft_timeline(reason, fill, roll)?;
-        let shared = &self.inner.shared;
-        let wal = shared.status.lock().wal.clone();
-        // The loaded state keeps its own settings, as a restored directory would.
-        let (core, _) = shared.database.open_timeline(timeline.id, &shared.options, &wal, Adopt::Stored)?;
-        Ok(core)
-    }
-
     /// Makes a timeline that is not live.
-    fn draft_timeline<E: From<Error>>(
+    pub(crate) fn draft_timeline<E: From<Error>>(
         &self,
         reason: &str,
         fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,

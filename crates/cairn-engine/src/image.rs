@@ -144,11 +144,19 @@ impl EncodedFile {
         };
         match &self.content {
             Encoded::Segment(segment, collection) => {
+                let damaged = |expected: u32, got: u32| {
+                    let what = format!("CRC mismatch: expected 0x{expected:08x}, got 0x{got:08x}");
+                    Error::Corrupt { path: self.name.clone().into(), what }
+                };
+                if !segment.is_of(*collection) {
+                    // Its header will be another: whether its bytes are whole is to be asked before.
+                    segment.check_mapped().map_err(|(expected, got)| damaged(expected, got))?;
+                }
                 segment.each_of_body(*collection, &mut put)?;
                 let seal = crc.value();
-                if let Some(expected) = segment.mapped_seal().filter(|expected| *expected != seal) {
-                    let what = format!("CRC mismatch: expected 0x{expected:08x}, got 0x{seal:08x}");
-                    return Err(Error::Corrupt { path: self.name.clone().into(), what }.into());
+                let mapped = segment.mapped_seal().filter(|_| segment.is_of(*collection));
+                if let Some(expected) = mapped.filter(|expected| *expected != seal) {
+                    return Err(damaged(expected, seal).into());
                 }
                 let seal = seal.to_le_bytes();
                 crc.update(&seal);
@@ -205,11 +213,18 @@ impl View {
 /// What is computed from a segment, as files.
 pub(crate) fn derived_files(collection: u32, segment: &VectorSegment) -> impl Iterator<Item = ImageFile> {
     DerivedKind::ALL.into_iter().filter_map(move |kind| {
-        let data = segment.derived().get(kind)?;
+        // Those of another collection say in their headers whose they are.
+        let data = segment.derived().get(kind).filter(|data| is_of(data.bytes(), collection))?;
         let generation = segment.derived().generation(kind);
         let name = derived_name((collection, segment.number), kind, generation);
         Some(ImageFile::derived(name, collection, data))
     })
+}
+
+/// Whether a file of a segment, or of what is computed from one, says in its header that it is of this collection.
+pub(crate) fn is_of(file: &[u8], collection: u32) -> bool {
+    // At the same place in all of them (docs/format.md).
+    file.get(36..40) == Some(&collection.to_le_bytes())
 }
 
 fn all_pages(state: &CollectionView) -> Vec<PageRef> {

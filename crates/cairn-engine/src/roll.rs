@@ -49,7 +49,7 @@ impl TimelineDraft {
         manifest: &[u8],
         roll: Roll<'_, E>,
     ) -> Result<(TimelineDraft, Vec<u8>), E> {
-        let rolled = self.apply(manifest, roll).and_then(|view| {
+        let rolled = self.apply(manifest, Some(roll)).and_then(|view| {
             let next = self.another()?;
             match next.put_image(view.into_image()) {
                 Ok(manifest) => Ok((next, manifest)),
@@ -66,10 +66,16 @@ impl TimelineDraft {
         Ok((next, manifest))
     }
 
-    fn apply<E: From<Error>>(&self, manifest: &[u8], roll: Roll<'_, E>) -> Result<View, E> {
+    /// The state that was put into the draft, with a roll applied to it.
+    pub(crate) fn apply<E: From<Error>>(
+        &self,
+        manifest: &[u8],
+        roll: Option<Roll<'_, E>>,
+    ) -> Result<View, E> {
         let (storage, dir) = self.sealed(manifest)?;
         let loaded = loaded::load(storage, dir, Reading::ToServe)?;
         let (mut state, mut position) = (loaded.state, loaded.position);
+        let Some(roll) = roll else { return Ok(View { position, state: state.view() }) };
         for step in roll.records {
             if !apply_step(&mut state, &mut position, step?, roll.until, &dir.0)? {
                 break;

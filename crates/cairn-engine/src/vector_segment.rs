@@ -2,6 +2,7 @@
 
 use crate::derived::Derived;
 use crate::error::{Error, Result};
+use crate::image::is_of;
 use crate::layout::TimelineDir;
 use crate::manifest::FileRef;
 use crate::rows::Buffer;
@@ -158,9 +159,21 @@ impl VectorSegment {
         put: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         match &self.columns {
-            Columns::Mapped(bytes) => put(&bytes[..bytes.len() - CRC_BYTES]),
-            Columns::Owned { .. } => self.layout.each(collection, self.number, self.columns(), put),
+            Columns::Mapped(bytes) if is_of(bytes, collection) => put(&bytes[..bytes.len() - CRC_BYTES]),
+            _ => self.layout.each(collection, self.number, self.columns(), put),
         }
+    }
+
+    /// Whether the file it is mapped from, if it is, says that it is of this collection.
+    pub fn is_of(&self, collection: u32) -> bool {
+        self.mapping().is_none_or(|bytes| is_of(bytes, collection))
+    }
+
+    /// Reads all of the file it is mapped from: the checksum that stands in it, and the one it has, when they differ.
+    pub fn check_mapped(&self) -> Result<(), (u32, u32)> {
+        let (Some(seal), Some(bytes)) = (self.mapped_seal(), self.mapping()) else { return Ok(()) };
+        let got = cairn_disk::crc32c(&bytes[..bytes.len() - CRC_BYTES]);
+        if got == seal { Ok(()) } else { Err((seal, got)) }
     }
 
     /// The checksum at the end of its file, when it is mapped: it has to be that of the body.

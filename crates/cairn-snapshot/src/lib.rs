@@ -72,7 +72,7 @@ pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;
 pub use recover::{Recovered, recover};
 pub use repository::Repository;
-pub use restore::{Loaded, Restored, load, restore};
+pub use restore::{Loaded, RestoreOptions, Restored, branch, load, load_collection, restore, restore_with};
 pub use snapshot::{Place, Snapshot, SnapshotCollection, SnapshotFile, SnapshotType};
 pub use snapshot_id::SnapshotId;
 pub use verify::{VerifyReport, verify, verify_all};

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::job::Job;
 use crate::replay::replay;
 use crate::repository::{Repository, make_dir};
-use crate::restore::fill;
+use crate::restore::Source;
 use cairn_disk::{Storage, parent_dir};
 use cairn_engine::{Options, RestoreReport, Roll, Target, TimelineDraft, TimelineId, restore_dir_rolled};
 use std::path::Path;
@@ -43,7 +43,8 @@ pub fn recover(
     let records = replay(repository, &plan.snapshot, job).chain(plan.replay(repository));
     let roll = Roll { records: Box::new(records), until: Target::Lsn(plan.until), only: None };
     let now_us = options.clock.now_us();
-    let fill = |draft: &TimelineDraft| fill(repository, &plan.snapshot, draft, job);
+    let source = Source::new(repository, &plan.snapshot, job);
+    let fill = |draft: &TimelineDraft| source.fill(draft);
     let report = restore_dir_rolled(storage, target_dir, now_us, &reason, fill, Some(roll))?;
     Ok(Recovered { plan, report })
 }

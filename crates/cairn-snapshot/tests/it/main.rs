@@ -35,6 +35,7 @@ mod paths;
 mod real_disk;
 mod recover;
 mod repositories;
+mod restores;
 mod snapshot_collections;
 mod snapshots;
 mod support;

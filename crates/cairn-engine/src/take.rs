@@ -1,0 +1,81 @@
+//! `Take`: one collection of a restored state, put into the live one.
+
+use crate::draft::TimelineDraft;
+use crate::engine::{Engine, LoadReport};
+use crate::error::{Error, Result};
+use crate::mutation::DEFAULT_COLLECTION;
+use crate::roll::Roll;
+use crate::state::check_name;
+use crate::view::{CollectionView, View};
+
+/// Which collection of another state becomes which of the live one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Take {
+    /// Its name, or an alias of it, there.
+    pub from: String,
+    /// Its name here.
+    pub to: String,
+    /// Replaces the one of that name; otherwise there must be none.
+    pub overwrite: bool,
+}
+
+impl Engine {
+    /// Puts one collection of image files, with everything in it, into the live state, as a new timeline: `fill` puts the files into
+    /// a draft and returns the manifest, then a roll is applied to them. All other collections stay as they are.
+    ///
+    /// Meanwhile writes are answered [`Error::Loading`] and reads come from the old state, which is kept beside the new
+    /// one. On any failure nothing has changed. Graphs and codes of the collection are computed anew, in the background.
+    pub fn take<E: From<Error>>(
+        &self,
+        reason: &str,
+        take: &Take,
+        fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
+        roll: Option<Roll<'_, E>>,
+    ) -> Result<LoadReport, E> {
+        check_name(&take.to)?;
+        self.load_built(reason, || {
+            let draft = self.inner.shared.database.draft()?;
+            let taken = fill(&draft).and_then(|manifest| draft.apply(&manifest, roll));
+            let combined = taken.and_then(|taken| {
+                let view = combine(self.view()?, &taken, take)?;
+                self.draft_timeline(reason, |draft| Ok::<_, E>(draft.put_image(view.into_image())?), None)
+            });
+            // Mapped files of it stay readable until nobody maps them.
+            let abandoned = draft.abandon();
+            let timeline = combined?;
+            abandoned?;
+            Ok(timeline)
+        })
+    }
+}
+
+/// The live state with a collection of another one.
+fn combine(mut live: View, other: &View, take: &Take) -> Result<View> {
+    let Some(found) = other.collection(&take.from) else {
+        return Err(Error::NotFound(format!("Collection not found in what is restored: {}", take.from)));
+    };
+    let number = match live.collection(&take.to) {
+        Some(there) if !take.overwrite => {
+            let name = there.name();
+            let message = format!("Collection exists: {name} (overwrite it, or choose another name)");
+            return Err(Error::Input(message));
+        }
+        Some(there) => there.number,
+        None => live.state.next_number,
+    };
+    let mut collection: CollectionView = found.clone();
+    let name = live.collection(&take.to).map_or(take.to.as_str(), |there| there.name());
+    (collection.number, collection.name) = (number, name.to_owned());
+    if number == DEFAULT_COLLECTION && collection.spec.volatile {
+        return Err(Error::Input("the default collection cannot be volatile".to_owned()));
+    }
+    let collections = &mut live.state.collections;
+    match collections.binary_search_by_key(&number, |c| c.number) {
+        Ok(at) => collections[at] = collection,
+        Err(at) => {
+            collections.insert(at, collection);
+            live.state.next_number = number + 1;
+        }
+    }
+    Ok(live)
+}
