@@ -152,7 +152,8 @@ impl Client {
         self.lines("SNAPSHOT STATUS").await
     }
 
-    pub(crate) async fn lines(&mut self, line: &str) -> Result<Block> {
+    /// Sends a line whose reply is lines up to `END`: for requests that have no method here.
+    pub async fn lines(&mut self, line: &str) -> Result<Block> {
         self.request(line).await.and_then(Reply::block)
     }
 

@@ -4,6 +4,7 @@ use crate::collection_change::SpecChange;
 use crate::wal_change::WalChange;
 use cairn_engine::topics::{TopicChange, TopicConfig};
 use cairn_engine::{Advise, Near, ParsedTime, Similar, Target, TimelineId, Write};
+use cairn_snapshot::{Base, Depth};
 use std::sync::Arc;
 
 /// A request, typed.
@@ -216,22 +217,77 @@ pub enum Dump {
 }
 
 /// What SNAPSHOT is to do; snapshots are named by id or alias.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Snapshot {
     /// Take one.
     Create(Create),
     /// All there are.
-    List,
+    List {
+        /// Only those that cover this collection.
+        collection: Option<String>,
+        /// Of which repository.
+        path: Option<String>,
+    },
     /// One of them.
-    Info(String),
-    /// Check every byte of one.
-    Verify(String),
-    /// Replace the state by one's.
-    Restore(String),
+    Info(One),
+    /// Check one, or all.
+    Verify(Verify),
+    /// Replace the state by one's, or bring a collection of it back, or make a branch of it.
+    Restore(Restore),
     /// Remove one.
     Delete(String),
+    /// How what two hold differs, by number.
+    Diff {
+        /// The one.
+        from: String,
+        /// The other.
+        to: String,
+        /// Of which repository.
+        path: Option<String>,
+    },
     /// How the current or last CREATE or RESTORE goes.
     Status,
+}
+
+/// One snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct One {
+    /// Its id or name.
+    pub snapshot: String,
+    /// Of which repository; `None`: the server's own.
+    pub path: Option<String>,
+}
+
+/// Of SNAPSHOT VERIFY.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verify {
+    /// Its id or name; `None`: all, and the log archive.
+    pub snapshot: Option<String>,
+    /// How much is read.
+    pub read: Depth,
+    /// Of which repository.
+    pub path: Option<String>,
+}
+
+/// Of SNAPSHOT RESTORE.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restore {
+    /// Its id or name.
+    pub snapshot: String,
+    /// A collection's name here; with it only that comes back.
+    pub collection: Option<String>,
+    /// Its name in the snapshot; `None`: the one it has, or of the same name.
+    pub from: Option<String>,
+    /// A collection of that name is replaced.
+    pub overwrite: bool,
+    /// Every byte of the snapshot is read before anything is done.
+    pub verify: bool,
+    /// A branch is made; the live state stays.
+    pub branch: bool,
+    /// Only says what it would take.
+    pub dry_run: bool,
+    /// Of which repository.
+    pub path: Option<String>,
 }
 
 /// The options of SNAPSHOT CREATE.
@@ -239,6 +295,14 @@ pub enum Snapshot {
 pub struct Create {
     /// An alias.
     pub name: Option<String>,
+    /// Free words.
+    pub tags: Vec<String>,
+    /// The collections it covers; `None`: all.
+    pub collections: Option<Vec<String>>,
+    /// What it goes on from.
+    pub base: Base,
+    /// Into which repository; `None`: the server's own.
+    pub path: Option<String>,
     /// How parts are compressed; `None`: the repository's default.
     pub compression: Option<Compression>,
     /// Words for people.

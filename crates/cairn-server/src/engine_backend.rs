@@ -104,8 +104,8 @@ impl EngineBackend {
         EngineBackend { any_path: true, ..self }
     }
 
-    /// The directory that WAL REPLAY means.
-    pub(crate) fn replay_path(&self, given: &str) -> Result<PathBuf, Failure> {
+    /// The directory that a request means.
+    pub(crate) fn given_dir(&self, given: &str) -> Result<PathBuf, Failure> {
         if self.any_path {
             return Ok(PathBuf::from(given));
         }
@@ -116,7 +116,7 @@ impl EngineBackend {
 
     /// The directory that WAL ENABLE means: never one of the database's own files, wherever the request comes from.
     pub(crate) fn wal_path(&self, given: &str) -> Result<PathBuf, Failure> {
-        let path = self.replay_path(given)?;
+        let path = self.given_dir(given)?;
         let storage = self.storage.as_ref();
         let real = storage.canonical(&path).unwrap_or_else(|_| path.clone());
         for held in [self.data_dir.join("timelines"), self.repository_dir.clone()] {

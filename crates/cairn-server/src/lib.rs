@@ -20,6 +20,7 @@ mod memory;
 mod parse;
 mod parse_admin;
 mod parse_collection;
+mod parse_snapshot;
 mod parse_topic;
 mod parse_topic_snapshot;
 mod parse_wal;
@@ -28,6 +29,7 @@ mod reply;
 mod server;
 mod session;
 mod snapshot;
+mod snapshot_restore;
 mod storage;
 mod timelines;
 mod topic_snapshots;
@@ -42,8 +44,9 @@ pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;
 pub use command::{
-    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, ReadTopic, Recover,
-    ReplayWal, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions, TopicSnapshots, Topics, Wal,
+    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, One, ReadTopic,
+    Recover, ReplayWal, Restore, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions,
+    TopicSnapshots, Topics, Verify, Wal,
 };
 pub use config::Config;
 pub use counters::{Counter, Counters};

@@ -2,8 +2,9 @@
 
 use crate::command::{Ask, Command};
 use crate::failure::{Failure, shown};
-use crate::parse_admin::{dump, no_more, snapshot};
+use crate::parse_admin::{dump, no_more};
 use crate::parse_collection::{collection, storage, use_collection};
+use crate::parse_snapshot;
 use crate::parse_topic::topic;
 use crate::parse_wal::{timeline, wal};
 use crate::wal_change::bad;
@@ -48,7 +49,7 @@ fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
     } else if is(name, "DUMP") {
         dump(words).map(Ask::Dump)
     } else if is(name, "SNAPSHOT") {
-        snapshot(words).map(Ask::Snapshot)
+        parse_snapshot::snapshot(words).map(Ask::Snapshot)
     } else if is(name, "WAL") {
         wal(words).map(Ask::Wal)
     } else if is(name, "TIMELINE") {

@@ -1,13 +1,17 @@
 //! SNAPSHOT: the repository, over the wire.
 
 use crate::check::with_counts;
-use crate::command::{Compression, Create, Snapshot as Ask};
+use crate::command::{Compression, Create, One, Snapshot as Ask, Verify};
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::jobs::{Family, Kind};
 use crate::reply::{Block, JobStatus, Reply};
+use crate::snapshot_restore::restore;
 use cairn_engine::ErrorKind;
-use cairn_snapshot::{CreateOptions, Deleted, Job, Listed, Repository, Snapshot, VerifyReport};
+use cairn_snapshot::{
+    CreateOptions, Created, Deleted, Depth, Job, Listed, Repository, Snapshot, SnapshotId, VerifyReport,
+};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -15,19 +19,25 @@ type Result<T> = std::result::Result<T, Failure>;
 pub(crate) fn snapshot(backend: &EngineBackend, ask: &Ask) -> Reply {
     let done = match ask {
         Ask::Create(options) => create(backend, options),
-        Ask::List => list(backend),
-        Ask::Info(asked) => info(backend, asked),
+        Ask::List { collection, path } => list(backend, collection.as_deref(), path.as_deref()),
+        Ask::Info(one) => info(backend, one),
         Ask::Verify(asked) => verify(backend, asked),
         Ask::Restore(asked) => restore(backend, asked),
         Ask::Delete(asked) => delete(backend, asked),
+        Ask::Diff { from, to, path } => diff(backend, (from, to), path.as_deref()),
         Ask::Status => Ok(status(&backend.jobs.status(Family::Snapshot))),
     };
     done.map_or_else(Reply::Failed, Reply::Block)
 }
 
+/// The directory of the repository that a request means.
+fn dir(backend: &EngineBackend, path: Option<&str>) -> Result<PathBuf> {
+    path.map_or_else(|| Ok(backend.repository_dir.clone()), |given| backend.given_dir(given))
+}
+
 /// The repository, when there is one.
-pub(crate) fn open(backend: &EngineBackend) -> Result<Option<Repository>> {
-    match Repository::open(Arc::clone(&backend.storage), &backend.repository_dir) {
+pub(crate) fn open(backend: &EngineBackend, path: Option<&str>) -> Result<Option<Repository>> {
+    match Repository::open(Arc::clone(&backend.storage), &dir(backend, path)?) {
         Ok(repository) => Ok(Some(repository)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e.into()),
@@ -36,14 +46,14 @@ pub(crate) fn open(backend: &EngineBackend) -> Result<Option<Repository>> {
 
 /// The id of the newest whole snapshot.
 pub(crate) fn newest(backend: &EngineBackend) -> Result<Option<String>> {
-    let Some(repository) = open(backend)? else { return Ok(None) };
+    let Some(repository) = open(backend, None)? else { return Ok(None) };
     let listed = cairn_snapshot::list(&repository)?;
     Ok(listed.iter().find_map(Listed::whole).map(|snapshot| snapshot.id.to_string()))
 }
 
 /// The repository that must hold the snapshot asked for.
-fn holding(backend: &EngineBackend, asked: &str) -> Result<Repository> {
-    open(backend)?.ok_or_else(|| {
+pub(crate) fn holding(backend: &EngineBackend, asked: &str, path: Option<&str>) -> Result<Repository> {
+    open(backend, path)?.ok_or_else(|| {
         let message = format!("Snapshot not found: {}", crate::failure::shown(asked));
         Failure::new(ErrorKind::NotFound, message)
     })
@@ -53,21 +63,33 @@ fn create(backend: &EngineBackend, asked: &Create) -> Result<Block> {
     let target = asked.name.clone().unwrap_or_default();
     backend.jobs.run(Family::Snapshot, Kind::Save, "SNAPSHOT CREATE", &target, |job| {
         backend.savable()?;
-        backend.prepare_dir(&backend.snapshot.dir)?;
+        let dir = dir(backend, asked.path.as_deref())?;
+        if asked.path.is_none() {
+            backend.prepare_dir(&backend.snapshot.dir)?;
+        }
         let now_us = backend.now_us();
-        let repository =
-            Repository::open_or_create(Arc::clone(&backend.storage), &backend.repository_dir, now_us)?;
+        let repository = Repository::open_or_create(Arc::clone(&backend.storage), &dir, now_us)?;
         let options = CreateOptions {
             name: asked.name.clone(),
             description: asked.description.clone().unwrap_or_default(),
+            tags: asked.tags.clone(),
             compression: compression(asked.compression),
+            collections: asked.collections.clone(),
+            base: asked.base.clone(),
             now_us,
             ..CreateOptions::default()
         };
-        let made = cairn_snapshot::create(&repository, backend.engine.view()?, &options, job)?;
-        backend.jobs.rename(Family::Snapshot, made.id.as_str());
-        backend.set_newest(Some(made.id.to_string()));
-        Ok(lines(Block::new(format!("SNAPSHOT_CREATED {}", made.id)), &made))
+        let Created { snapshot, full_because } =
+            cairn_snapshot::create_live(&repository, &backend.engine, &options, job)?;
+        backend.jobs.rename(Family::Snapshot, snapshot.id.as_str());
+        if asked.path.is_none() {
+            backend.set_newest(Some(snapshot.id.to_string()));
+        }
+        let block = lines(Block::new(format!("SNAPSHOT_CREATED {}", snapshot.id)), &snapshot);
+        Ok(match full_because {
+            Some(why) => block.pair("full_because", why),
+            None => block,
+        })
     })
 }
 
@@ -80,11 +102,14 @@ fn compression(asked: Option<Compression>) -> cairn_snapshot::Compression {
     }
 }
 
-fn list(backend: &EngineBackend) -> Result<Block> {
-    let listed = match open(backend)? {
+fn list(backend: &EngineBackend, collection: Option<&str>, path: Option<&str>) -> Result<Block> {
+    let mut listed = match open(backend, path)? {
         Some(repository) => cairn_snapshot::list(&repository)?,
         None => Vec::new(),
     };
+    if let Some(name) = collection {
+        listed.retain(|entry| entry.whole().is_some_and(|snapshot| snapshot.has(name)));
+    }
     let mut block = Block::new(format!("SNAPSHOTS {}", listed.len()));
     for entry in listed {
         block = block.text(match entry {
@@ -99,7 +124,7 @@ fn list(backend: &EngineBackend) -> Result<Block> {
 fn line(snapshot: &Snapshot) -> String {
     let name = snapshot.name.as_ref().map(|name| format!(" name={name}")).unwrap_or_default();
     format!(
-        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} compression={}{name}",
+        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} added_bytes={} base={} collections={} compression={}{name}",
         snapshot.id,
         snapshot.snapshot_type.name(),
         snapshot.created_at(),
@@ -109,8 +134,17 @@ fn line(snapshot: &Snapshot) -> String {
         snapshot.counts.events,
         snapshot.plain_bytes,
         snapshot.stored_bytes,
+        snapshot.added_bytes,
+        snapshot.base.as_ref().map_or("-", SnapshotId::as_str),
+        covered(snapshot),
         snapshot.compression.name(),
     )
+}
+
+/// The names of the collections that a snapshot covers, between commas; `-` when it was made before they were noted.
+fn covered(snapshot: &Snapshot) -> String {
+    let names: Vec<&str> = snapshot.collections.iter().map(|c| c.name.as_str()).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(",") }
 }
 
 fn lines(block: Block, snapshot: &Snapshot) -> Block {
@@ -126,59 +160,87 @@ fn lines(block: Block, snapshot: &Snapshot) -> Block {
         .pair("compression", snapshot.compression.name())
         .pair("files", snapshot.files.len())
         .pair("plain_bytes", snapshot.plain_bytes)
-        .pair("stored_bytes", snapshot.stored_bytes);
+        .pair("stored_bytes", snapshot.stored_bytes)
+        .pair("added_bytes", snapshot.added_bytes)
+        .pair("tags", snapshot.tags.join(","))
+        .pair("covers", if snapshot.whole { "database" } else { "collections" })
+        .pair("collections", covered(snapshot))
+        .pair("base", snapshot.base.as_ref().map_or("-", SnapshotId::as_str))
+        .pair("changed_vectors", snapshot.changed_vectors)
+        .pair("log_records", snapshot.log_records());
     with_counts(block, &snapshot.counts)
 }
 
-fn info(backend: &EngineBackend, asked: &str) -> Result<Block> {
-    let found = cairn_snapshot::find(&holding(backend, asked)?, asked)?;
+fn info(backend: &EngineBackend, one: &One) -> Result<Block> {
+    let found = cairn_snapshot::find(&holding(backend, &one.snapshot, one.path.as_deref())?, &one.snapshot)?;
     Ok(lines(Block::new(format!("SNAPSHOT_INFO {}", found.id)), &found))
 }
 
-fn verify(backend: &EngineBackend, asked: &str) -> Result<Block> {
-    let repository = holding(backend, asked)?;
+fn verify(backend: &EngineBackend, asked: &Verify) -> Result<Block> {
+    let subject = asked.snapshot.as_deref();
+    let shown = subject.unwrap_or("ALL");
+    let repository = holding(backend, shown, asked.path.as_deref())?;
     let job = Job { cancel: backend.jobs.cancelled(), ..Job::default() };
-    let report = cairn_snapshot::verify(&repository, asked, &job)?;
+    let depth = match asked.read {
+        // Another share each time.
+        Depth::Share { share, .. } => Depth::Share { share, seed: backend.now_us() as u64 },
+        depth => depth,
+    };
+    let report = match subject {
+        Some(one) => cairn_snapshot::verify_with(&repository, one, depth, &job)?,
+        None => cairn_snapshot::verify_all_with(&repository, depth, &job)?,
+    };
     if !report.is_whole() {
-        return Err(damaged(asked, &report));
+        return Err(damaged(shown, &report));
     }
-    let id = report.snapshots.first().map_or(asked, String::as_str);
+    let id = match subject {
+        Some(_) => report.snapshots.first().map_or(shown, String::as_str),
+        None => shown,
+    };
     Ok(Block::new(format!("SNAPSHOT_VALID {id}"))
         .pair("id", id)
         .pair("status", "valid")
+        .pair("snapshots", report.snapshots.len())
         .pair("parts", report.parts)
+        .pair("parts_read", report.parts_read)
         .pair("plain_bytes", report.plain_bytes)
-        .pair("stored_bytes", report.stored_bytes))
+        .pair("stored_bytes", report.stored_bytes)
+        .pair("archived_files", report.archived_files))
 }
 
 fn damaged(asked: &str, report: &VerifyReport) -> Failure {
     let n = report.findings.len();
-    let details = report.findings.iter().map(|finding| ("finding".to_owned(), finding.to_string()));
+    let mut details: Vec<_> =
+        report.findings.iter().map(|finding| ("finding".to_owned(), finding.to_string())).collect();
+    for (path, ids) in &report.affected {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        details.push(("affected".to_owned(), format!("{}: {}", path.display(), ids.join(", "))));
+    }
     Failure {
         kind: ErrorKind::Corrupt,
         message: format!("Snapshot {asked} is damaged: {n} finding{}", if n == 1 { "" } else { "s" }),
-        details: details.collect(),
+        details,
     }
 }
 
-fn restore(backend: &EngineBackend, asked: &str) -> Result<Block> {
-    backend.jobs.run(Family::Snapshot, Kind::Load, "SNAPSHOT RESTORE", asked, |job| {
-        let repository = holding(backend, asked)?;
-        let loaded = cairn_snapshot::load(&repository, asked, &backend.engine, job)?;
-        let id = &loaded.snapshot.id;
-        backend.jobs.rename(Family::Snapshot, id.as_str());
-        let block = Block::new(format!("SNAPSHOT_RESTORED {id}"))
-            .pair("id", id)
-            .pair("timeline", loaded.report.timeline)
-            .pair("lsn", loaded.report.lsn);
-        Ok(with_counts(block, &loaded.report.counts))
-    })
+/// How the counts of two snapshots differ, in all and by collection.
+fn diff(backend: &EngineBackend, (from, to): (&str, &str), path: Option<&str>) -> Result<Block> {
+    let repository = holding(backend, from, path)?;
+    let (from, to) = (cairn_snapshot::find(&repository, from)?, cairn_snapshot::find(&repository, to)?);
+    let mut block = Block::new(format!("SNAPSHOT_DIFF {} {}", from.id, to.id));
+    for row in cairn_snapshot::diff(&from, &to) {
+        block = block.text(format!(
+            "collection={} vectors={:+} events={:+} metadata={:+} contexts={:+} pairs={:+}",
+            row.collection, row.vectors, row.events, row.metadata, row.contexts, row.pairs
+        ));
+    }
+    Ok(block)
 }
 
 fn delete(backend: &EngineBackend, asked: &str) -> Result<Block> {
     backend.jobs.run(Family::Snapshot, Kind::Tidy, "SNAPSHOT DELETE", asked, |_| {
         let Deleted { id, parts, stored_bytes, kept_for } =
-            cairn_snapshot::delete(&holding(backend, asked)?, asked)?;
+            cairn_snapshot::delete(&holding(backend, asked, None)?, asked)?;
         backend.set_newest(newest(backend)?);
         let block = Block::new(format!("SNAPSHOT_DELETED {id}"))
             .pair("id", &id)

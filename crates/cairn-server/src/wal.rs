@@ -186,7 +186,7 @@ fn replay(backend: &EngineBackend, asked: &ReplayWal) -> Result<Block> {
 }
 
 fn replay_from(backend: &EngineBackend, given: &str, asked: &ReplayWal) -> Result<ReplayReport> {
-    let dir = backend.replay_path(given)?;
+    let dir = backend.given_dir(given)?;
     let (from_us, to_us) = (asked.from.map(|time| time.us), asked.to.map(|time| time.us));
     let run = |dry_run| backend.engine.replay_wal(&dir, from_us, to_us, dry_run);
     if asked.verify && !asked.dry_run {

@@ -74,23 +74,28 @@ impl Part {
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let path = root.join(self.stored());
-        let file = storage.open(&path, Access::Read)?;
-        let actual = file.bytes()?;
-        if actual != self.stored_bytes {
-            return Err(Error::damaged(
-                &path,
-                None,
-                "size mismatch",
-                bytes(self.stored_bytes),
-                bytes(actual),
-            ));
-        }
+        let file = self.open(storage, &path)?;
         let scan = Scan::run(file.as_ref(), self.codec, self.bytes, cancel, sink)?;
         if scan.stored_sha256 != self.stored_sha256 {
             let (expected, actual) = (self.stored_sha256, scan.stored_sha256);
             return Err(Error::damaged(&path, None, "SHA-256 mismatch", expected, actual));
         }
         scan.check_plain(&path, self.id, self.bytes)
+    }
+
+    /// Opens it, and checks how long it is.
+    fn open(&self, storage: &dyn Storage, path: &Path) -> Result<Box<dyn File>> {
+        let file = storage.open(path, Access::Read)?;
+        let actual = file.bytes()?;
+        if actual == self.stored_bytes {
+            return Ok(file);
+        }
+        Err(Error::damaged(path, None, "size mismatch", bytes(self.stored_bytes), bytes(actual)))
+    }
+
+    /// Checks that it is there, and as long as it should be.
+    pub(crate) fn check_size(&self, storage: &dyn Storage, root: &Path) -> Result<()> {
+        self.open(storage, &root.join(self.stored())).map(drop)
     }
 
     /// The plain bytes of the whole part, checked: of parts that are bounded.

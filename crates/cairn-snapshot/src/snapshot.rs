@@ -134,6 +134,11 @@ impl Snapshot {
         image.into_iter().flatten().chain(self.list.iter()).chain(self.log.iter().map(|log| &log.part))
     }
 
+    /// Whether it covers a collection of this name.
+    pub fn has(&self, collection: &str) -> bool {
+        self.collections.iter().any(|c| c.name == collection)
+    }
+
     /// Records to replay after the checkpoint.
     pub fn log_records(&self) -> u64 {
         self.log.iter().map(|log| log.records).sum()

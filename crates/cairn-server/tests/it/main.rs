@@ -22,6 +22,7 @@ mod render;
 mod running;
 mod simdisk;
 mod snapshots;
+mod snapshots_incremental;
 mod stop;
 mod timelines;
 mod topics;

@@ -1,7 +1,10 @@
 //! Lines → commands.
 
 use cairn_engine::{EventOp, Limits, Using, Write};
-use cairn_server::{Ask, Command, Compression, Create, Dump, Snapshot, is_verify, parse};
+use cairn_server::{
+    Ask, Command, Compression, Create, Dump, One, Restore, Snapshot, Verify, is_verify, parse,
+};
+use cairn_snapshot::{Base, Depth};
 
 fn ok(line: &str) -> Command {
     parse(line, &Limits::default()).unwrap_or_else(|e| panic!("{line}: {e}"))
@@ -194,21 +197,75 @@ fn snapshots() {
         name: Some("daily".into()),
         compression: Some(Compression::Gzip),
         description: Some("before \"it\" all".into()),
+        ..Create::default()
     };
     assert_eq!(snapshot(line), Snapshot::Create(full));
-    assert_eq!(snapshot("snapshot list"), Snapshot::List);
-    assert_eq!(snapshot("SNAPSHOT INFO x"), Snapshot::Info("x".into()));
-    assert_eq!(snapshot("SNAPSHOT VERIFY x"), Snapshot::Verify("x".into()));
-    assert_eq!(snapshot("SNAPSHOT RESTORE x"), Snapshot::Restore("x".into()));
+    let line = "SNAPSHOT CREATE incremental=on collections=books,films tags=\"a, b\" path=/backups/hourly";
+    let more = Create {
+        base: Base::Newest,
+        collections: Some(vec!["books".into(), "films".into()]),
+        tags: vec!["a".into(), "b".into()],
+        path: Some("/backups/hourly".into()),
+        ..Create::default()
+    };
+    assert_eq!(snapshot(line), Snapshot::Create(more));
+    let based = |base| Snapshot::Create(Create { base, ..Create::default() });
+    assert_eq!(snapshot("SNAPSHOT CREATE base=daily"), based(Base::Of("daily".into())));
+    assert_eq!(snapshot("SNAPSHOT CREATE base=daily incremental=on"), based(Base::Of("daily".into())));
+    assert_eq!(snapshot("SNAPSHOT CREATE incremental=off"), based(Base::None));
+    let one = |snapshot: &str| One { snapshot: snapshot.into(), path: None };
+    assert_eq!(snapshot("snapshot list"), Snapshot::List { collection: None, path: None });
+    let of_books = Snapshot::List { collection: Some("books".into()), path: Some("/b".into()) };
+    assert_eq!(snapshot("SNAPSHOT LIST collection=books path=/b"), of_books);
+    assert_eq!(snapshot("SNAPSHOT INFO x"), Snapshot::Info(one("x")));
+    assert_eq!(snapshot("SNAPSHOT INFO two words"), Snapshot::Info(one("two words")));
+    let read = |snapshot: Option<&str>, read| {
+        Snapshot::Verify(Verify { snapshot: snapshot.map(Into::into), read, path: None })
+    };
+    assert_eq!(snapshot("SNAPSHOT VERIFY x"), read(Some("x"), Depth::Every));
+    assert_eq!(snapshot("SNAPSHOT VERIFY ALL read=sizes"), read(None, Depth::Sizes));
+    let share = Depth::Share { share: 0.05, seed: 0 };
+    assert_eq!(snapshot("SNAPSHOT VERIFY \"x y\" read=5%"), read(Some("x y"), share));
+    let restore = |change: fn(&mut Restore)| {
+        let mut restore = Restore { snapshot: "x".into(), ..Restore::default() };
+        change(&mut restore);
+        Snapshot::Restore(restore)
+    };
+    assert_eq!(snapshot("SNAPSHOT RESTORE x"), restore(|_| {}));
+    let line = "SNAPSHOT RESTORE x collection=a from=b overwrite=on verify=on dry_run=on path=\"/p q\"";
+    let all = restore(|r| {
+        (r.collection, r.from, r.path) = (Some("a".into()), Some("b".into()), Some("/p q".into()));
+        (r.overwrite, r.verify, r.dry_run) = (true, true, true);
+    });
+    assert_eq!(snapshot(line), all);
+    assert_eq!(snapshot("SNAPSHOT RESTORE x branch=on"), restore(|r| r.branch = true));
+    // What is no option is part of the name.
+    assert_eq!(
+        snapshot("SNAPSHOT RESTORE a=b overwrite=on c"),
+        restore(|r| r.snapshot = "a=b overwrite=on c".into())
+    );
     assert_eq!(snapshot("SNAPSHOT DELETE x"), Snapshot::Delete("x".into()));
+    let diff = Snapshot::Diff { from: "a b".into(), to: "c".into(), path: None };
+    assert_eq!(snapshot("SNAPSHOT DIFF \"a b\" c"), diff);
     assert_eq!(snapshot("SNAPSHOT STATUS"), Snapshot::Status);
     for (line, message) in [
-        ("SNAPSHOT", "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DELETE|STATUS"),
+        ("SNAPSHOT", "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DELETE|DIFF|STATUS"),
         ("SNAPSHOT FOO", "Unknown SNAPSHOT subcommand: FOO"),
         ("SNAPSHOT INFO", "SNAPSHOT INFO requires 1 argument: <id or name>"),
         ("SNAPSHOT CREATE x", "Invalid SNAPSHOT CREATE option: x"),
         ("SNAPSHOT CREATE compression=lz4", "Invalid compression value: lz4 (must be zstd, gzip, or none)"),
         ("SNAPSHOT CREATE description=\"x", "Invalid SNAPSHOT CREATE option: description=\"x"),
+        ("SNAPSHOT CREATE incremental=yes", "Invalid incremental value: yes (must be on or off)"),
+        ("SNAPSHOT VERIFY x read=some", "Invalid read value: some (must be data, sizes, or a share as 5%)"),
+        ("SNAPSHOT VERIFY x read=101%", "Invalid read value: 101% (must be data, sizes, or a share as 5%)"),
+        ("SNAPSHOT VERIFY read=5%", "SNAPSHOT VERIFY requires 1 argument: <id or name>, or ALL"),
+        ("SNAPSHOT DIFF x", "SNAPSHOT DIFF requires 2 arguments: <id or name> <id or name>"),
+        ("SNAPSHOT LIST x", "Invalid SNAPSHOT LIST option: x"),
+        ("SNAPSHOT RESTORE x overwrite=yes", "Invalid overwrite value: yes (must be on or off)"),
+        (
+            "SNAPSHOT RESTORE x branch=on collection=y",
+            "branch=on: expected no collection, a branch is of the whole snapshot",
+        ),
     ] {
         assert_eq!(refused(line), message, "{line}");
     }

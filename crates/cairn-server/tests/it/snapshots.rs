@@ -99,12 +99,9 @@ fn damage_is_found_and_a_restore_of_it_changes_nothing() {
         fill(&mut client).await;
         client.snapshot_create(&named("x")).await.unwrap();
         let before = state_hash(&mut client).await;
-        let part = server
-            .disk
-            .files()
-            .into_iter()
-            .find(|path| path.extension().is_some_and(|e| e == "zst"))
-            .unwrap();
+        // The largest one is of the checkpoint.
+        let parts = server.disk.files().into_iter().filter(|path| path.to_string_lossy().contains("/parts/"));
+        let part = parts.max_by_key(|path| server.disk.read_file(path).len()).unwrap();
         server.disk.flip(&part, 20, 1);
         let error = client.snapshot_verify("x").await.unwrap_err();
         let refusal = error.refusal().unwrap();
