@@ -11,7 +11,7 @@ use cairn_engine::ErrorKind;
 use cairn_snapshot::{
     CreateOptions, Created, Deleted, Depth, Job, Listed, Repository, Snapshot, SnapshotId, VerifyReport,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -85,7 +85,7 @@ fn create(backend: &EngineBackend, asked: &Create) -> Result<Block> {
         if asked.path.is_none() {
             backend.set_newest(Some(snapshot.id.to_string()));
         }
-        let block = lines(Block::new(format!("SNAPSHOT_CREATED {}", snapshot.id)), &snapshot);
+        let block = lines(Block::new(format!("SNAPSHOT_CREATED {}", snapshot.id)), &dir, &snapshot);
         Ok(match full_because {
             Some(why) => block.pair("full_because", why),
             None => block,
@@ -103,6 +103,7 @@ fn compression(asked: Option<Compression>) -> cairn_snapshot::Compression {
 }
 
 fn list(backend: &EngineBackend, collection: Option<&str>, path: Option<&str>) -> Result<Block> {
+    let dir = dir(backend, path)?;
     let mut listed = match open(backend, path)? {
         Some(repository) => cairn_snapshot::list(&repository)?,
         None => Vec::new(),
@@ -113,18 +114,23 @@ fn list(backend: &EngineBackend, collection: Option<&str>, path: Option<&str>) -
     let mut block = Block::new(format!("SNAPSHOTS {}", listed.len()));
     for entry in listed {
         block = block.text(match entry {
-            Listed::Whole(snapshot) => line(&snapshot),
+            Listed::Whole(snapshot) => line(&dir, &snapshot),
             Listed::Damaged { id, error } => format!("id={id} type=damaged error={error}"),
         });
     }
     Ok(block)
 }
 
+/// Where a snapshot of a repository is.
+fn place(dir: &Path, snapshot: &Snapshot) -> String {
+    dir.join("snapshots").join(snapshot.id.as_str()).display().to_string()
+}
+
 /// One line of `key=value`, the name last since it is optional.
-fn line(snapshot: &Snapshot) -> String {
+fn line(dir: &Path, snapshot: &Snapshot) -> String {
     let name = snapshot.name.as_ref().map(|name| format!(" name={name}")).unwrap_or_default();
     format!(
-        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} added_bytes={} base={} collections={} compression={}{name}",
+        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} added_bytes={} base={} collections={} changed_vectors={} compression={} path={}{name}",
         snapshot.id,
         snapshot.snapshot_type.name(),
         snapshot.created_at(),
@@ -137,7 +143,9 @@ fn line(snapshot: &Snapshot) -> String {
         snapshot.added_bytes,
         snapshot.base.as_ref().map_or("-", SnapshotId::as_str),
         covered(snapshot),
+        snapshot.changed_vectors,
         snapshot.compression.name(),
+        place(dir, snapshot),
     )
 }
 
@@ -147,7 +155,7 @@ fn covered(snapshot: &Snapshot) -> String {
     if names.is_empty() { "-".to_owned() } else { names.join(",") }
 }
 
-fn lines(block: Block, snapshot: &Snapshot) -> Block {
+fn lines(block: Block, dir: &Path, snapshot: &Snapshot) -> Block {
     let block = block
         .pair("id", &snapshot.id)
         .pair("name", snapshot.name.as_deref().unwrap_or_default())
@@ -167,13 +175,15 @@ fn lines(block: Block, snapshot: &Snapshot) -> Block {
         .pair("collections", covered(snapshot))
         .pair("base", snapshot.base.as_ref().map_or("-", SnapshotId::as_str))
         .pair("changed_vectors", snapshot.changed_vectors)
-        .pair("log_records", snapshot.log_records());
+        .pair("log_records", snapshot.log_records())
+        .pair("path", place(dir, snapshot));
     with_counts(block, &snapshot.counts)
 }
 
 fn info(backend: &EngineBackend, one: &One) -> Result<Block> {
-    let found = cairn_snapshot::find(&holding(backend, &one.snapshot, one.path.as_deref())?, &one.snapshot)?;
-    Ok(lines(Block::new(format!("SNAPSHOT_INFO {}", found.id)), &found))
+    let repository = holding(backend, &one.snapshot, one.path.as_deref())?;
+    let found = cairn_snapshot::find(&repository, &one.snapshot)?;
+    Ok(lines(Block::new(format!("SNAPSHOT_INFO {}", found.id)), repository.root(), &found))
 }
 
 fn verify(backend: &EngineBackend, asked: &Verify) -> Result<Block> {

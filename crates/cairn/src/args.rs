@@ -48,6 +48,7 @@ Exits with 1 when any reply is an error.";
 
 const SNAPSHOT_EXAMPLES: &str = "Examples:
   cairn snapshot create --data cairn-data --repo backups --name before-upgrade
+  cairn snapshot create --incremental                     only what changed since the newest one
   cairn snapshot create --addr 127.0.0.1:11017            of a running server, into its own repository
   cairn snapshot list --repo backups
   cairn snapshot verify before-upgrade --repo backups     reads and hashes every byte
@@ -149,11 +150,13 @@ pub enum SnapshotCommand {
     /// Takes a snapshot of a data directory, or of a running server.
     Create(CreateArgs),
     /// Lists the snapshots of a repository.
-    List(WhereArgs),
+    List(ListArgs),
     /// Shows one snapshot.
     Info(OneArgs),
-    /// Reads and hashes every byte of a snapshot.
-    Verify(OneArgs),
+    /// Reads and hashes every byte of a snapshot, or of all and the log archive.
+    Verify(VerifyArgs),
+    /// Shows how what two snapshots hold differs, by number.
+    Diff(DiffArgs),
     /// Builds a data directory from a snapshot, or replaces a running server's state by it.
     Restore(RestoreArgs),
     /// Deletes a snapshot and the parts that only it names.
@@ -183,9 +186,32 @@ pub struct CreateArgs {
     /// An alias that the other commands take for the id.
     #[arg(long)]
     pub name: Option<String>,
+    /// Only this collection; may be given more than once [default: the whole database].
+    #[arg(long = "collection", value_name = "NAME")]
+    pub collections: Vec<String>,
     /// How parts are stored [default: zstd].
     #[arg(long, value_enum)]
     pub compression: Option<CompressionArg>,
+    /// What and how.
+    #[command(flatten)]
+    pub what: WhatArgs,
+}
+
+/// What a snapshot covers, and what it goes on from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WhatArgs {
+    /// Stores the changes since the newest snapshot of the same collections; a full one when there is none.
+    #[arg(long)]
+    pub incremental: bool,
+    /// Stores the changes since this snapshot.
+    #[arg(long, value_name = "ID|NAME")]
+    pub base: Option<String>,
+    /// Words for people.
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// A word for people; may be given more than once.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
 }
 
 /// How parts are stored.
@@ -199,7 +225,66 @@ pub enum CompressionArg {
     None,
 }
 
-/// Of `snapshot info` and `snapshot verify`.
+impl CompressionArg {
+    /// Its word in a line.
+    pub fn word(self) -> &'static str {
+        match self {
+            CompressionArg::Zstd => "zstd",
+            CompressionArg::Gzip => "gzip",
+            CompressionArg::None => "none",
+        }
+    }
+}
+
+/// Of `snapshot list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Which repository.
+    #[command(flatten)]
+    pub place: WhereArgs,
+    /// Only those that cover this collection.
+    #[arg(long, value_name = "NAME")]
+    pub collection: Option<String>,
+}
+
+/// Of `snapshot verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The snapshot's id or name.
+    #[arg(value_name = "ID|NAME", required_unless_present = "all", conflicts_with = "all")]
+    pub snapshot: Option<String>,
+    /// All snapshots, what they share read once, and the log archive.
+    #[arg(long)]
+    pub all: bool,
+    /// Which repository.
+    #[command(flatten)]
+    pub place: WhereArgs,
+    /// Reads every byte: the default.
+    #[arg(long, conflicts_with_all = ["read_data_subset", "sizes"])]
+    pub read_data: bool,
+    /// Reads a share of the bytes, another one each time, as 5%; of the rest it checks that it is there, and how long.
+    #[arg(long, value_name = "PERCENT", conflicts_with = "sizes")]
+    pub read_data_subset: Option<String>,
+    /// Reads no parts: only what names them, and how long they are.
+    #[arg(long)]
+    pub sizes: bool,
+}
+
+/// Of `snapshot diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The snapshot from which on it is told.
+    #[arg(value_name = "ID|NAME")]
+    pub from: String,
+    /// The other.
+    #[arg(value_name = "ID|NAME")]
+    pub to: String,
+    /// Which repository.
+    #[command(flatten)]
+    pub place: WhereArgs,
+}
+
+/// Of `snapshot info`.
 #[derive(Debug, Args)]
 pub struct OneArgs {
     /// The snapshot's id or name.
@@ -219,9 +304,38 @@ pub struct RestoreArgs {
     /// Which repository.
     #[command(flatten)]
     pub place: WhereArgs,
-    /// The data directory to build; absent or empty.
+    /// The data directory to build, absent or empty; or one that is there, with --overwrite, --collection or --branch.
     #[arg(long, value_name = "DIR", required_unless_present = "addr", conflicts_with = "addr")]
     pub data: Option<PathBuf>,
+    /// What and how.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// What is restored, and over what.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HowArgs {
+    /// Brings one collection back under this name, beside all others.
+    #[arg(long, value_name = "NAME")]
+    pub collection: Option<String>,
+    /// Its name in the snapshot, when it is another.
+    #[arg(long, value_name = "NAME")]
+    pub from: Option<String>,
+    /// Replaces a collection of that name; without --collection the data directory, which is kept under another name.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Reads every byte of the snapshot before anything is done.
+    #[arg(long)]
+    pub verify: bool,
+    /// Makes a branch: a timeline to look at, compare, promote or drop (cairn timeline).
+    #[arg(long, conflicts_with_all = ["collection", "from", "overwrite", "as_of"])]
+    pub branch: bool,
+    /// Says what would be read and written, and about how long it takes; restores nothing.
+    #[arg(long, conflicts_with = "as_of")]
+    pub dry_run: bool,
+    /// Goes on by the archived log to this point: a time, or an LSN.
+    #[arg(long, value_name = "TIME|LSN", conflicts_with_all = ["addr", "collection", "from", "overwrite"])]
+    pub as_of: Option<String>,
 }
 
 /// Of `snapshot delete`.

@@ -1,5 +1,6 @@
 //! The command line of storage: `storage`.
 
+use crate::args::{CompressionArg, HowArgs, WhatArgs};
 use crate::args_history::{PlaceArgs, WalArgs};
 use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
@@ -12,6 +13,10 @@ const EXAMPLES: &str = "Examples:
   cairn storage compact products --threshold 30%         segments of which 30 % or more is dead
   cairn storage compact --aggressive --addr 127.0.0.1:11017
   cairn storage wal status
+  cairn storage snapshot create products --path /backups/snapshots
+  cairn storage snapshot create --incremental --compress
+  cairn storage snapshot restore snap-2024-01-20-103045 --collection products-restored
+  cairn storage snapshot list --collection products
 
 They print JSON unless --format table is given. Compaction blocks neither reads nor writes of a running server.";
 
@@ -29,12 +34,86 @@ pub struct StorageArgs {
 pub enum StorageCommand {
     /// The write-ahead log, as `cairn wal`.
     Wal(WalArgs),
+    /// Snapshots: create, restore, list.
+    #[command(subcommand)]
+    Snapshot(StorageSnapshot),
     /// Says how collections are mapped, or changes it.
     Mmap(MmapArgs),
     /// Takes back the space of what was replaced or deleted.
     Compact(CompactArgs),
     /// Says where the vectors of each collection are, and how many bytes.
     Stats(StatsArgs),
+}
+
+/// The commands below `storage snapshot`.
+#[derive(Debug, Subcommand)]
+pub enum StorageSnapshot {
+    /// Takes a snapshot of a collection or of the whole database. A server may have the directory open.
+    Create(StorageCreateArgs),
+    /// Restores a collection or the whole database.
+    Restore(StorageRestoreArgs),
+    /// Lists the snapshots.
+    List(StorageListArgs),
+}
+
+/// Where `storage snapshot` keeps snapshots, without `--path`.
+const SNAPSHOTS: &str = "snapshots";
+
+/// Of `storage snapshot create`.
+#[derive(Debug, Args)]
+pub struct StorageCreateArgs {
+    /// Which collection [default: all].
+    #[arg(value_name = "COLLECTION")]
+    pub collection: Option<String>,
+    /// Which database.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The directory of the snapshots, made when there is none. At a server: one that it allows.
+    #[arg(long, value_name = "DIR", default_value = SNAPSHOTS)]
+    pub path: PathBuf,
+    /// Compresses with gzip.
+    #[arg(long, conflicts_with = "compression")]
+    pub compress: bool,
+    /// How parts are stored [default: none, with --compress gzip].
+    #[arg(long, value_enum)]
+    pub compression: Option<CompressionArg>,
+    /// An alias that the other commands take for the id.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What and how.
+    #[command(flatten)]
+    pub what: WhatArgs,
+}
+
+/// Of `storage snapshot restore`.
+#[derive(Debug, Args)]
+pub struct StorageRestoreArgs {
+    /// The snapshot's id or name, or its path as create printed it.
+    #[arg(value_name = "SNAPSHOT")]
+    pub snapshot: String,
+    /// Which database.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The directory of the snapshots.
+    #[arg(long, value_name = "DIR", default_value = SNAPSHOTS)]
+    pub path: PathBuf,
+    /// What and how.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// Of `storage snapshot list`.
+#[derive(Debug, Args)]
+pub struct StorageListArgs {
+    /// The directory of the snapshots.
+    #[arg(long, value_name = "DIR", default_value = SNAPSHOTS)]
+    pub path: PathBuf,
+    /// A running server, in whose allowed directories the path is.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub addr: Option<String>,
+    /// Only those that cover this collection.
+    #[arg(long, value_name = "NAME")]
+    pub collection: Option<String>,
 }
 
 /// Of `storage mmap`.

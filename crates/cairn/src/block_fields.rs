@@ -5,8 +5,11 @@ use cairn_client::Block;
 use serde_json::Value;
 
 /// Keys whose value is text, whatever it looks like.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 12] = [
     "path",
+    "name",
+    "description",
+    "base",
     "retention",
     "tombstone_retention",
     "flush_interval",
@@ -17,8 +20,17 @@ const TEXTS: [&str; 9] = [
     "hot_tier_size",
 ];
 /// Keys whose value is a list with commas; `-` is none.
-const LISTS: [&str; 6] =
-    ["collections_affected", "deleted_ids", "aliases", "fields", "indexed_fields", "collections_compacted"];
+const LISTS: [&str; 9] = [
+    "collections_affected",
+    "deleted_ids",
+    "aliases",
+    "fields",
+    "indexed_fields",
+    "collections_compacted",
+    "collections",
+    "collections_restored",
+    "tags",
+];
 
 /// All lines `key: value`.
 pub fn fields(block: &Block) -> Vec<Field> {

@@ -32,6 +32,7 @@ mod serve;
 mod session;
 mod snapshot;
 mod storage;
+mod storage_snapshot;
 mod timeline;
 mod topic;
 mod topic_snapshot;

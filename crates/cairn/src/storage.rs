@@ -10,6 +10,7 @@ use crate::output::{Output, bytes_field, field};
 use crate::progress::Watched;
 use crate::session::{Session, asked};
 use crate::snapshot::local::milliseconds;
+use crate::storage_snapshot;
 use crate::topic::{one, rows, word};
 use crate::wal;
 use cairn_client::Block;
@@ -26,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub fn run(command: &StorageCommand, output: Output) -> Result<()> {
     match command {
         StorageCommand::Wal(args) => wal::run(&args.command, output),
+        StorageCommand::Snapshot(command) => storage_snapshot::run(command, output),
         StorageCommand::Mmap(args) => mmap(args, output),
         StorageCommand::Compact(args) => match &args.repo {
             Some(repo) => compact_repository(repo, output),

@@ -47,7 +47,8 @@ fn read_line(replies: &mut impl BufRead) -> Result<String> {
 /// What the server refused, by its kind: the wire has only the message.
 pub fn refused(message: &str) -> Failure {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    const NOT_FOUND: [&str; 9] = [
+    const NOT_FOUND: [&str; 10] = [
+        "Snapshot not found",
         "Collection not found",
         "Alias not found",
         "cannot be recovered",

@@ -31,7 +31,8 @@ fn create_list_info_verify_restore_delete() {
             listed.lines[0]
                 .starts_with("id=snap-2025-01-18-120000 type=full created_at=2025-01-18T12:00:00Z ")
         );
-        assert!(listed.lines[0].ends_with(" compression=zstd name=daily"));
+        assert!(listed.lines[0].contains(" compression=zstd path="));
+        assert!(listed.lines[0].ends_with("/snapshots/snap-2025-01-18-120000 name=daily"));
 
         for asked in ["daily", "snap-2025-01-18-120000"] {
             let info = client.snapshot_info(asked).await.unwrap();

@@ -1,27 +1,40 @@
 //! Snapshots of a stopped server: the data directory and the repository are opened here.
 
-use crate::args::{CompressionArg, CreateArgs, RestoreArgs, SnapshotCommand};
+use super::lines;
+use crate::args::{
+    CompressionArg, CreateArgs, DiffArgs, HowArgs, RestoreArgs, SnapshotCommand, VerifyArgs, WhatArgs,
+};
+use crate::args_archive::RecoverArgs;
+use crate::args_history::PlaceArgs;
+use crate::block_fields::fields;
 use crate::disk::{now_us, storage};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Field, Output, bytes_field, count_field, field};
 use crate::progress::Bar;
+use crate::recover;
+use crate::session::Session;
+use cairn_client::Block;
 use cairn_disk::ErrorKind;
+use cairn_engine::{Engine, Options, Target};
 use cairn_snapshot::{
-    Compression, CreateOptions, Error, Job, Listed, Progress, Repository, Restored, Snapshot, VerifyReport,
+    Base, Compression, CreateOptions, Created, Depth, DiffRow, Error, Job, Listed, Progress, Repository,
+    RestoreOptions, RestorePlan, Restored, Snapshot, VerifyReport,
 };
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Runs a command on a repository's directory.
 pub fn run(repo: &Path, command: &SnapshotCommand, output: Output) -> Result<()> {
     match command {
         SnapshotCommand::Create(args) => create(repo, args, output),
-        SnapshotCommand::List(_) => list(repo, output),
+        SnapshotCommand::List(args) => list(repo, args.collection.as_deref(), output),
         SnapshotCommand::Info(args) => {
             output.record(&details(&cairn_snapshot::find(&open(repo)?, &args.snapshot)?))
         }
-        SnapshotCommand::Verify(args) => verify(repo, &args.snapshot, output),
+        SnapshotCommand::Verify(args) => verify(repo, args, output),
+        SnapshotCommand::Diff(args) => diff(repo, args, output),
         SnapshotCommand::Restore(args) => restore(repo, args, output),
         SnapshotCommand::Delete(args) if args.dry_run => plan_delete(repo, &args.snapshot, output),
         SnapshotCommand::Delete(args) => delete(repo, &args.snapshot, output),
@@ -34,22 +47,60 @@ fn open(repo: &Path) -> Result<Repository> {
 
 fn create(repo: &Path, args: &CreateArgs, output: Output) -> Result<()> {
     let started = Instant::now();
-    let storage = storage();
-    let (view, _) = cairn_engine::view_dir(&storage, &args.data)?;
-    let repository = Repository::open_or_create(storage, repo, now_us())?;
-    let options = CreateOptions {
-        name: args.name.clone(),
+    let asked = Asked {
+        data: &args.data,
+        name: args.name.as_deref(),
+        collections: &args.collections,
         compression: compression(args.compression),
-        now_us: now_us(),
-        ..CreateOptions::default()
+        what: &args.what,
     };
-    let snapshot = with_bar("storing", |job| cairn_snapshot::create(&repository, view, &options, job))?;
+    let Created { snapshot, full_because } = create_in(repo, &asked)?;
     let mut fields = details(&snapshot);
+    fields.extend(full_because.map(|why| field("full_because", why)));
     fields.push(milliseconds(started));
     output.record(&fields)
 }
 
-fn compression(asked: Option<CompressionArg>) -> Compression {
+/// What a new snapshot is to be.
+pub struct Asked<'a> {
+    /// The data directory.
+    pub data: &'a Path,
+    /// An alias.
+    pub name: Option<&'a str>,
+    /// The collections it covers; none: all.
+    pub collections: &'a [String],
+    /// How parts are stored.
+    pub compression: Compression,
+    /// The rest.
+    pub what: &'a WhatArgs,
+}
+
+/// Takes a snapshot of a data directory. A server may have it open: what is on disk is what it acknowledged.
+pub fn create_in(repo: &Path, asked: &Asked<'_>) -> Result<Created> {
+    let (storage, what) = (storage(), asked.what);
+    let (engine, _) =
+        Engine::open_past(Arc::clone(&storage), asked.data, Target::Latest, None, Options::default())?;
+    let repository = Repository::open_or_create(storage, repo, now_us())?;
+    let base = match (&what.base, what.incremental) {
+        (Some(base), _) => Base::Of(base.clone()),
+        (None, true) => Base::Newest,
+        (None, false) => Base::None,
+    };
+    let options = CreateOptions {
+        name: asked.name.map(str::to_owned),
+        description: what.description.clone().unwrap_or_default(),
+        tags: what.tags.clone(),
+        compression: asked.compression,
+        collections: (!asked.collections.is_empty()).then(|| asked.collections.to_vec()),
+        base,
+        now_us: now_us(),
+        ..CreateOptions::default()
+    };
+    with_bar("storing", |job| cairn_snapshot::create_live(&repository, &engine, &options, job))
+}
+
+/// How parts are stored, as asked for; zstd by default.
+pub fn compression(asked: Option<CompressionArg>) -> Compression {
     match asked {
         None | Some(CompressionArg::Zstd) => Compression::default(),
         Some(CompressionArg::Gzip) => Compression::Gzip { level: 6 },
@@ -57,8 +108,17 @@ fn compression(asked: Option<CompressionArg>) -> Compression {
     }
 }
 
-fn list(repo: &Path, output: Output) -> Result<()> {
-    let listed = cairn_snapshot::list(&open(repo)?)?;
+/// The snapshots of a repository; with a collection, the whole ones that cover it.
+pub fn listed(repo: &Path, collection: Option<&str>) -> Result<Vec<Listed>> {
+    let mut listed = cairn_snapshot::list(&open(repo)?)?;
+    if let Some(name) = collection {
+        listed.retain(|entry| entry.whole().is_some_and(|snapshot| snapshot.has(name)));
+    }
+    Ok(listed)
+}
+
+fn list(repo: &Path, collection: Option<&str>, output: Output) -> Result<()> {
+    let listed = listed(repo, collection)?;
     let rows: Vec<Vec<Field>> = listed.iter().map(row).collect();
     output.list("snapshots", &rows)?;
     match listed.iter().find(|l| l.whole().is_none()) {
@@ -80,6 +140,7 @@ fn row(listed: &Listed) -> Vec<Field> {
             count_field("vectors", s.counts.vectors),
             count_field("events", s.counts.events),
             bytes_field("stored_bytes", s.stored_bytes),
+            bytes_field("added_bytes", s.added_bytes),
         ],
         Listed::Damaged { id, error } => vec![
             field("id", id.as_str()),
@@ -91,6 +152,7 @@ fn row(listed: &Listed) -> Vec<Field> {
             field("vectors", None::<u64>),
             field("events", None::<u64>),
             field("stored_bytes", None::<u64>),
+            field("added_bytes", None::<u64>),
         ],
     }
 }
@@ -114,21 +176,76 @@ fn details(s: &Snapshot) -> Vec<Field> {
         count_field("parts", s.unique_parts().len() as u64),
         bytes_field("plain_bytes", s.plain_bytes),
         bytes_field("stored_bytes", s.stored_bytes),
+        bytes_field("added_bytes", s.added_bytes),
+        field("description", s.description.clone()),
+        field("tags", s.tags.clone()),
+        field("covers", if s.whole { "database" } else { "collections" }),
+        field("collections", s.collections.iter().map(|c| c.name.clone()).collect::<Vec<_>>()),
+        field("base", s.base.as_ref().map(ToString::to_string)),
+        count_field("changed_vectors", s.changed_vectors),
+        count_field("log_records", s.log_records()),
     ]
 }
 
-fn verify(repo: &Path, snapshot: &str, output: Output) -> Result<()> {
+fn verify(repo: &Path, args: &VerifyArgs, output: Output) -> Result<()> {
     let repository = open(repo)?;
-    let report = with_bar("verifying", |job| cairn_snapshot::verify(&repository, snapshot, job))?;
+    let depth = depth(args)?;
+    let report = with_bar("verifying", |job| match &args.snapshot {
+        Some(one) => cairn_snapshot::verify_with(&repository, one, depth, job),
+        None => cairn_snapshot::verify_all_with(&repository, depth, job),
+    })?;
+    let affected: Vec<String> = report
+        .affected
+        .iter()
+        .map(|(path, ids)| {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            format!("{}: {}", path.display(), ids.join(", "))
+        })
+        .collect();
     output.record(&[
         field("snapshot", report.snapshots.join(", ")),
         field("status", if report.is_whole() { "whole" } else { "damaged" }),
         count_field("parts", report.parts),
+        count_field("parts_read", report.parts_read),
+        count_field("archived_files", report.archived_files),
         bytes_field("stored_bytes", report.stored_bytes),
         bytes_field("plain_bytes", report.plain_bytes),
         field("findings", report.findings.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        field("affected", affected),
     ])?;
     whole(&report)
+}
+
+fn depth(args: &VerifyArgs) -> Result<Depth> {
+    let Some(text) = &args.read_data_subset else {
+        return Ok(if args.sizes { Depth::Sizes } else { Depth::Every });
+    };
+    let number = text.strip_suffix('%').and_then(|n| n.parse::<f64>().ok());
+    match number.filter(|percent| (0.0..=100.0).contains(percent)) {
+        Some(percent) => Ok(Depth::Share { share: percent / 100.0, seed: now_us() as u64 }),
+        None => Err(Failure::new(
+            Exit::Usage,
+            format!("--read-data-subset: expected a share from 0% to 100%, got {text:?}"),
+        )),
+    }
+}
+
+fn diff(repo: &Path, args: &DiffArgs, output: Output) -> Result<()> {
+    let repository = open(repo)?;
+    let find = |name: &str| cairn_snapshot::find(&repository, name);
+    let row = |row: &DiffRow| {
+        vec![
+            field("collection", row.collection.clone()),
+            field("vectors", row.vectors),
+            field("events", row.events),
+            field("metadata", row.metadata),
+            field("contexts", row.contexts),
+            field("pairs", row.pairs),
+        ]
+    };
+    let rows: Vec<Vec<Field>> =
+        cairn_snapshot::diff(&find(&args.from)?, &find(&args.to)?).iter().map(row).collect();
+    output.list("differences", &rows)
 }
 
 fn whole(report: &VerifyReport) -> Result<()> {
@@ -142,23 +259,107 @@ fn whole(report: &VerifyReport) -> Result<()> {
 }
 
 fn restore(repo: &Path, args: &RestoreArgs, output: Output) -> Result<()> {
-    let started = Instant::now();
     let Some(data) = &args.data else {
         return Err(Failure::new(Exit::Usage, "restore needs --data DIR, or --addr of a running server"));
     };
-    let restored = restore_to(repo, &args.snapshot, data)?;
-    let mut fields = vec![
-        field("snapshot", restored.snapshot.id.as_str()),
-        field("data", data.display().to_string()),
-        field("timeline", restored.report.timeline.to_string()),
-        field("parent", restored.snapshot.timeline.to_string()),
-        count_field("lsn", restored.report.lsn.0),
-        count_field("vectors", restored.snapshot.counts.vectors),
-        count_field("events", restored.snapshot.counts.events),
-        bytes_field("plain_bytes", restored.snapshot.plain_bytes),
+    let started = Instant::now();
+    if let Some(to) = &args.how.as_of {
+        let (repo, to) = (repo.to_owned(), to.clone());
+        let args = RecoverArgs { repo, data: Some(data.clone()), to, timeline: None, dry_run: false };
+        return recover::run(&args, output);
+    }
+    match restore_here(repo, &args.snapshot, data, &args.how)? {
+        Back::Directory(restored) => {
+            let mut fields = vec![
+                field("snapshot", restored.snapshot.id.as_str()),
+                field("data", data.display().to_string()),
+                field("timeline", restored.report.timeline.to_string()),
+                field("parent", restored.snapshot.timeline.to_string()),
+                count_field("lsn", restored.report.lsn.0),
+                count_field("vectors", restored.snapshot.counts.vectors),
+                count_field("events", restored.snapshot.counts.events),
+                bytes_field("plain_bytes", restored.snapshot.plain_bytes),
+                bytes_field("kept_bytes", restored.kept_bytes),
+                field("replaced", restored.replaced.as_ref().map(|path| path.display().to_string())),
+            ];
+            fields.push(milliseconds(started));
+            output.record(&fields)
+        }
+        Back::Answer(block) => {
+            let mut fields = fields(&block);
+            fields.push(milliseconds(started));
+            output.record(&fields)
+        }
+    }
+}
+
+/// What a restore gave.
+pub enum Back {
+    /// A new directory.
+    Directory(Box<Restored>),
+    /// What the database in a directory answered.
+    Answer(Block),
+}
+
+/// Restores into a directory: a new one, one that takes the place of another, or what is asked for into the database that is there.
+pub fn restore_here(repo: &Path, snapshot: &str, data: &Path, how: &HowArgs) -> Result<Back> {
+    let (storage, repository) = (storage(), open(repo)?);
+    let there = storage.stat(data)?.is_some() && !storage.list(data)?.is_empty();
+    if how.dry_run {
+        let found = cairn_snapshot::find(&repository, snapshot)?;
+        let (id, disk) = (found.id.as_str(), storage.as_ref());
+        return Ok(Back::Answer(planned(&with_bar("looking", |job| {
+            cairn_snapshot::plan_restore(&repository, id, disk, data, job)
+        })?)));
+    }
+    let found = cairn_snapshot::find(&repository, snapshot)?;
+    let whole = how.collection.is_none() && how.from.is_none() && found.whole;
+    if how.branch || !whole || (there && !how.overwrite) {
+        if there && whole && !how.branch {
+            let message = format!("{} is not empty", data.display());
+            return Err(Failure::new(Exit::Usage, message).next(
+                "choose another --data, or --overwrite: the directory that is there is kept under another name",
+            ));
+        }
+        let place = PlaceArgs { data: data.to_owned(), addr: None };
+        // Absolute, since the database's own directory is what relative paths are taken from.
+        let path = storage.canonical(repository.root())?;
+        let session = Session::open_or_create(&place)?;
+        let block = session.ask(&lines::restore(snapshot, how, Some(&path))?);
+        session.end()?;
+        return Ok(Back::Answer(block?));
+    }
+    if how.verify {
+        whole_or_nothing(&repository, snapshot)?;
+    }
+    let options = RestoreOptions { only: None, overwrite: how.overwrite };
+    let restored = with_bar("restoring", |job| {
+        cairn_snapshot::restore_with(&repository, snapshot, &storage, data, now_us(), &options, job)
+    })?;
+    Ok(Back::Directory(Box::new(restored)))
+}
+
+/// Reads every byte of a snapshot before anything is done.
+fn whole_or_nothing(repository: &Repository, snapshot: &str) -> Result<()> {
+    let report = with_bar("verifying", |job| cairn_snapshot::verify(repository, snapshot, job))?;
+    whole(&report)
+}
+
+/// A plan, as a server tells it.
+fn planned(plan: &RestorePlan) -> Block {
+    let pairs = [
+        ("id", plan.snapshot.id.to_string()),
+        ("type", plan.snapshot.snapshot_type.name().to_owned()),
+        ("read_bytes", plan.read_bytes.to_string()),
+        ("write_bytes", plan.write_bytes.to_string()),
+        ("there_bytes", plan.there_bytes.to_string()),
+        ("log_records", plan.log_records.to_string()),
+        ("free_bytes", plan.free_bytes.to_string()),
+        ("fits", plan.fits().to_string()),
+        ("seconds", format!("{:.1}", plan.seconds)),
     ];
-    fields.push(milliseconds(started));
-    output.record(&fields)
+    let lines = pairs.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    Block { head: "OK SNAPSHOT_RESTORE_PLAN".to_owned(), lines }
 }
 
 /// Builds the data directory `data` from a snapshot, as a new timeline.

@@ -1,10 +1,10 @@
 //! `cairn snapshot`: the same commands on directories and on a running server.
 
+pub mod lines;
 pub mod local;
-mod remote;
+pub mod remote;
 
 use crate::args::{SnapshotArgs, SnapshotCommand, WhereArgs};
-use crate::block_on;
 use crate::failure::Result;
 use crate::output::Output;
 
@@ -12,7 +12,7 @@ use crate::output::Output;
 pub fn run(args: &SnapshotArgs, output: Output) -> Result<()> {
     let place = place(&args.command);
     match &place.addr {
-        Some(addr) => block_on(remote::run(addr, &args.command, output)),
+        Some(addr) => remote::run(addr, &args.command, output),
         None => local::run(&place.repo, &args.command, output),
     }
 }
@@ -20,8 +20,10 @@ pub fn run(args: &SnapshotArgs, output: Output) -> Result<()> {
 fn place(command: &SnapshotCommand) -> &WhereArgs {
     match command {
         SnapshotCommand::Create(args) => &args.place,
-        SnapshotCommand::List(place) => place,
-        SnapshotCommand::Info(args) | SnapshotCommand::Verify(args) => &args.place,
+        SnapshotCommand::List(args) => &args.place,
+        SnapshotCommand::Info(args) => &args.place,
+        SnapshotCommand::Verify(args) => &args.place,
+        SnapshotCommand::Diff(args) => &args.place,
         SnapshotCommand::Restore(args) => &args.place,
         SnapshotCommand::Delete(args) => &args.place,
     }

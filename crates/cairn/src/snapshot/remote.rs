@@ -1,47 +1,42 @@
 //! Snapshots of a running server, by its SNAPSHOT lines.
 
-use crate::args::{CompressionArg, CreateArgs, SnapshotCommand};
-use crate::connect::connect;
+use super::lines;
+use crate::args::SnapshotCommand;
+use crate::block_fields::{fields, typed, words};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Field, Output, bytes_field, count_field, field};
-use cairn_client::{Block, Compression, Create, Error};
+use crate::wire::ask;
+use cairn_client::Block;
 use std::collections::HashMap;
 
 /// Runs a command at the server.
-pub async fn run(addr: &str, command: &SnapshotCommand, output: Output) -> Result<()> {
-    if let SnapshotCommand::Delete(args) = command
-        && args.dry_run
-    {
-        return Err(Failure::new(Exit::Usage, "--dry-run needs the repository itself")
-            .next("give --repo DIR instead of --addr: looking takes no lock"));
-    }
-    let mut client = connect(addr).await?;
-    let answer = match command {
-        SnapshotCommand::Create(args) => client.snapshot_create(&create(args)).await,
-        SnapshotCommand::List(_) => {
-            let rows = rows(&client.snapshot_list().await.map_err(refused)?);
-            return output.list("snapshots", &rows);
+pub fn run(addr: &str, command: &SnapshotCommand, output: Output) -> Result<()> {
+    let line = match command {
+        SnapshotCommand::Create(args) => {
+            lines::create(args.name.as_deref(), &args.collections, args.compression, &args.what, None)?
         }
-        SnapshotCommand::Info(args) => client.snapshot_info(&args.snapshot).await,
-        SnapshotCommand::Verify(args) => client.snapshot_verify(&args.snapshot).await,
-        SnapshotCommand::Restore(args) => client.snapshot_restore(&args.snapshot).await,
-        SnapshotCommand::Delete(args) => client.snapshot_delete(&args.snapshot).await,
+        SnapshotCommand::List(args) => {
+            let block = ask(addr, &lines::list(args.collection.as_deref(), None)?)?;
+            return output.list("snapshots", &rows(&block));
+        }
+        SnapshotCommand::Diff(args) => {
+            let block = ask(addr, &lines::diff(&args.from, &args.to)?)?;
+            let row = |line: &String| -> Vec<Field> {
+                words(line, &[]).into_iter().map(|(key, value)| typed(key, value)).collect()
+            };
+            return output.list("differences", &block.lines.iter().map(row).collect::<Vec<_>>());
+        }
+        SnapshotCommand::Delete(args) if args.dry_run => {
+            return Err(Failure::new(Exit::Usage, "--dry-run needs the repository itself")
+                .next("give --repo DIR instead of --addr: looking takes no lock"));
+        }
+        SnapshotCommand::Info(args) => lines::one("INFO", &args.snapshot)?,
+        SnapshotCommand::Verify(args) => lines::verify(args)?,
+        SnapshotCommand::Restore(args) => lines::restore(&args.snapshot, &args.how, None)?,
+        SnapshotCommand::Delete(args) => lines::one("DELETE", &args.snapshot)?,
     };
-    let block = answer.map_err(refused)?;
-    output.record(&block.pairs().map(pair).collect::<Vec<_>>())
-}
-
-fn create(args: &CreateArgs) -> Create {
-    Create {
-        name: args.name.clone(),
-        compression: args.compression.map(|asked| match asked {
-            CompressionArg::Zstd => Compression::Zstd,
-            CompressionArg::Gzip => Compression::Gzip,
-            CompressionArg::None => Compression::None,
-        }),
-        description: None,
-    }
+    output.record(&fields(&ask(addr, &line)?))
 }
 
 /// The lines `key=value …` of SNAPSHOT LIST, in the columns of a local list.
@@ -54,6 +49,8 @@ fn row(values: &HashMap<&str, &str>) -> Vec<Field> {
     let number = |key: &str| values.get(key).and_then(|value| value.parse::<u64>().ok());
     let count =
         |key: &'static str| number(key).map_or_else(|| field(key, None::<u64>), |n| count_field(key, n));
+    let bytes =
+        |key: &'static str| number(key).map_or_else(|| field(key, None::<u64>), |n| bytes_field(key, n));
     vec![
         text("id"),
         text("name"),
@@ -63,39 +60,23 @@ fn row(values: &HashMap<&str, &str>) -> Vec<Field> {
         count("lsn"),
         count("vectors"),
         count("events"),
-        number("stored_bytes")
-            .map_or_else(|| field("stored_bytes", None::<u64>), |n| bytes_field("stored_bytes", n)),
+        bytes("stored_bytes"),
+        bytes("added_bytes"),
     ]
 }
 
-/// A name and an error stand last and may hold spaces.
-fn values(line: &str) -> HashMap<&str, &str> {
+/// A path, a name and an error may hold spaces: a name and an error stand last, a path before the name.
+pub fn values(line: &str) -> HashMap<&str, &str> {
     let mut values = HashMap::new();
     let mut rest = line;
     while let Some((key, after)) = rest.split_once('=') {
-        let whole = matches!(key, "name" | "error");
-        let (value, next) = if whole { (after, "") } else { after.split_once(' ').unwrap_or((after, "")) };
+        let (value, next) = match key {
+            "name" | "error" => (after, ""),
+            "path" => after.find(" name=").map_or((after, ""), |at| (&after[..at], &after[at + 1..])),
+            _ => after.split_once(' ').unwrap_or((after, "")),
+        };
         values.insert(key, value);
         rest = next;
     }
     values
-}
-
-/// `key: value` of a reply. What is counted is a number, what is stored is bytes.
-fn pair((key, value): (&str, &str)) -> Field {
-    match value.parse::<u64>() {
-        Ok(n) if key.ends_with("_bytes") || key.starts_with("bytes_") => bytes_field(key.to_owned(), n),
-        Ok(n) if !matches!(key, "name" | "description") => count_field(key.to_owned(), n),
-        _ => field(key.to_owned(), value),
-    }
-}
-
-/// What the server refused, by its kind.
-fn refused(error: Error) -> Failure {
-    let exit = match error.refusal().map(|refusal| refusal.message.as_str()) {
-        Some(message) if message.starts_with("Snapshot not found") => Exit::NotFound,
-        Some(message) if message.contains(" is damaged") => Exit::Damage,
-        _ => return error.into(),
-    };
-    Failure::new(exit, error.to_string())
 }

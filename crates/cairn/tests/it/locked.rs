@@ -8,10 +8,14 @@ fn a_second_opener_exits_with_5_and_names_the_holder() {
     let data = dir.path().join("data");
     let server = Server::start(&data);
     let (path, repo) = (data.to_str().unwrap(), dir.path().join("repo"));
+    let repo = repo.to_str().unwrap();
+    // A snapshot is taken beside the server: it only reads.
+    let made = run(&["snapshot", "create", "--data", path, "--repo", repo, "--name", "x"]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
     for args in [
         vec!["serve", "--tcp", "127.0.0.1:0", "--data", path],
         vec!["check", path],
-        vec!["snapshot", "create", "--data", path, "--repo", repo.to_str().unwrap()],
+        vec!["snapshot", "restore", "x", "--data", path, "--repo", repo, "--overwrite"],
     ] {
         let output = run(&args);
         assert_eq!(code(&output), 5, "{args:?}: {}", stderr(&output));

@@ -21,6 +21,7 @@ mod run;
 mod serve;
 mod snapshot;
 mod storage;
+mod storage_snapshot;
 mod timeline;
 mod topic;
 mod transfer;
