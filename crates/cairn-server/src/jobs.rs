@@ -88,7 +88,8 @@ impl Jobs {
         self.begin(family, kind, operation, target)?;
         let mut ending =
             Ending { jobs: self, family, error: Some("internal error: the job panicked".to_owned()) };
-        let progress = |progress: Progress| self.progress(family, progress);
+        let started_us = self.clock.now_us();
+        let progress = |progress: Progress| self.progress(family, progress, started_us);
         let result = work(&Job { threads: 0, progress: &progress, cancel: &self.cancel });
         ending.error = result.as_ref().err().map(Failure::to_string);
         result
@@ -127,12 +128,19 @@ impl Jobs {
         Ok(())
     }
 
-    fn progress(&self, family: Family, progress: Progress) {
+    fn progress(&self, family: Family, progress: Progress, started_us: i64) {
         let mut slots = self.slots.lock();
         let status = slots.of(family);
         // Threads report in any order.
         status.percent = status.percent.max(progress.percent());
         status.bytes_written = status.bytes_written.max(progress.bytes_written);
+        status.bytes_done = status.bytes_done.max(progress.bytes_done);
+        status.bytes_total = progress.bytes_total;
+        let elapsed_us = self.clock.now_us().saturating_sub(started_us).max(1);
+        let rate = status.bytes_done as f64 * 1e6 / elapsed_us as f64;
+        status.bytes_per_second = rate as u64;
+        let left = status.bytes_total.saturating_sub(status.bytes_done);
+        status.eta_s = if rate >= 1.0 { (left as f64 / rate).ceil() as u64 } else { 0 };
     }
 
     fn now_s(&self) -> i64 {
@@ -153,7 +161,7 @@ impl Drop for Ending<'_> {
         let mut slots = self.jobs.slots.lock();
         slots.running = None;
         let status = slots.of(self.family);
-        status.end_s = end_s;
+        (status.end_s, status.eta_s) = (end_s, 0);
         match self.error.take() {
             None => (status.state, status.percent) = (JobState::Completed, 100),
             Some(error) => (status.state, status.error) = (JobState::Failed, error),
@@ -176,6 +184,10 @@ fn idle() -> JobStatus {
         percent: 0,
         bytes_written: 0,
         error: String::new(),
+        bytes_done: 0,
+        bytes_total: 0,
+        bytes_per_second: 0,
+        eta_s: 0,
     }
 }
 

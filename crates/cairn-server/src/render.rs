@@ -227,6 +227,10 @@ impl Out<'_> {
         self.pair("percent", status.percent);
         self.pair("bytes_written", status.bytes_written);
         self.pair("error_message", &status.error);
+        self.pair("bytes_done", status.bytes_done);
+        self.pair("bytes_total", status.bytes_total);
+        self.pair("bytes_per_second", status.bytes_per_second);
+        self.pair("eta_seconds", status.eta_s);
     }
 }
 

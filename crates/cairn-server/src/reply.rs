@@ -179,6 +179,14 @@ pub struct JobStatus {
     pub bytes_written: u64,
     /// Why it failed; empty otherwise.
     pub error: String,
+    /// Bytes done so far, written or not.
+    pub bytes_done: u64,
+    /// Bytes there are, about.
+    pub bytes_total: u64,
+    /// How many were done in a second, on the whole.
+    pub bytes_per_second: u64,
+    /// About how many seconds are left, at that rate; 0 when it is not running.
+    pub eta_s: u64,
 }
 
 /// The state of a long operation.

@@ -273,4 +273,8 @@ fn status(status: &JobStatus) -> Block {
         .pair("percent", status.percent)
         .pair("bytes_written", status.bytes_written)
         .pair("error_message", &status.error)
+        .pair("bytes_done", status.bytes_done)
+        .pair("bytes_total", status.bytes_total)
+        .pair("bytes_per_second", status.bytes_per_second)
+        .pair("eta_seconds", status.eta_s)
 }

@@ -6,6 +6,7 @@ use crate::args_history::{OpenArgs, RepairArgs, TimelineArgs, WalArgs};
 use crate::args_storage::StorageArgs;
 use crate::args_topic::TopicArgs;
 use crate::args_transfer::{ExportArgs, ImportArgs};
+use crate::progress::Show;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -63,6 +64,9 @@ pub struct Cli {
     /// and storage]. Of import and export: the format of the data.
     #[arg(long, global = true)]
     pub format: Option<String>,
+    /// How the progress of long work is shown, on stderr.
+    #[arg(long, global = true, value_enum, default_value = "bar")]
+    pub progress: Show,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

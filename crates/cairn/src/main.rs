@@ -63,6 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<()> {
+    progress::show(cli.progress);
     // Of these two, --format is the data's.
     match &cli.command {
         Command::Import(args) => return import::run(args, cli.format.as_deref(), Output::new(None)),

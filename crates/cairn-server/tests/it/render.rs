@@ -185,10 +185,15 @@ fn dump_status() {
         percent: 42,
         bytes_written: 1000,
         error: String::new(),
+        bytes_done: 2000,
+        bytes_total: 5000,
+        bytes_per_second: 500,
+        eta_s: 6,
     };
     let (documented, nvecd) = in_each(&Reply::Dump(Dumped::Status(status)));
     let lines = "status: in_progress\r\noperation: DUMP SAVE\r\nfilepath: /s/b.nvec\r\nstart_time: 1711360800\r\n\
-                 end_time: 0\r\npercent: 42\r\nbytes_written: 1000\r\nerror_message: \r\nEND\r\n";
+                 end_time: 0\r\npercent: 42\r\nbytes_written: 1000\r\nerror_message: \r\n\
+                 bytes_done: 2000\r\nbytes_total: 5000\r\nbytes_per_second: 500\r\neta_seconds: 6\r\nEND\r\n";
     assert_eq!(documented, format!("OK STATUS\r\n{lines}"));
     assert_eq!(nvecd, format!("OK DUMP_STATUS\r\n{lines}"));
 }

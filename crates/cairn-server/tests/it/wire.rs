@@ -40,7 +40,7 @@ const CONVERSATION: &[(&str, &str)] = &[
     ("SNAPSHOT LIST\r\n", "OK SNAPSHOTS 0\r\nEND\r\n"),
     (
         "DUMP STATUS\r\n",
-        "OK STATUS\r\nstatus: idle\r\noperation: \r\nfilepath: \r\nstart_time: 0\r\nend_time: 0\r\npercent: 0\r\nbytes_written: 0\r\nerror_message: \r\nEND\r\n",
+        "OK STATUS\r\nstatus: idle\r\noperation: \r\nfilepath: \r\nstart_time: 0\r\nend_time: 0\r\npercent: 0\r\nbytes_written: 0\r\nerror_message: \r\nbytes_done: 0\r\nbytes_total: 0\r\nbytes_per_second: 0\r\neta_seconds: 0\r\nEND\r\n",
     ),
     (
         "COLLECTION CREATE books dimension=2 index=flat\r\n",

@@ -272,3 +272,17 @@ fn verify_reads_as_much_as_asked_and_names_what_is_affected() {
     assert!(!sums.status.success());
     assert_eq!(code(&run(&["snapshot", "verify"])), 2, "neither one nor all");
 }
+
+#[test]
+fn progress_comes_as_lines_of_json_when_asked() {
+    let place = Place::new();
+    let args = ["snapshot", "create", "--repo", "repo", "--name", "first", "--progress", "json"];
+    let output = place.command(&args).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let said = stderr(&output);
+    let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["operation"], &last["files_done"]), (&json!("storing"), &last["files_total"]));
+    assert_eq!(last["bytes_done"].as_u64().map(|n| n > 0), Some(true), "{last}");
+    let quiet = place.command(&["snapshot", "verify", "first", "--repo", "repo"]).output().unwrap();
+    assert_eq!(stderr(&quiet), "", "where stderr is no terminal nothing is drawn");
+}
