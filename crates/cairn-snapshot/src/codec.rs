@@ -171,7 +171,10 @@ fn gzip(frame: &[u8], level: flate2::Compression, out: &mut Vec<u8>) -> io::Resu
 }
 
 /// The plain bytes of a stored part. Bytes after the last frame that are no frame are an error.
-pub(crate) fn decoder<'a>(codec: Codec, stored: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub(crate) fn decoder<'a>(
+    codec: Codec,
+    stored: impl Read + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match codec {
         Codec::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::new(stored)?;

@@ -242,7 +242,7 @@ fn check_file(storage: &dyn Storage, path: &Path, expected: Digest, job: &Job<'_
 }
 
 /// The plain bytes of a stored file, or why it cannot be read.
-struct Plain(Result<Box<dyn Read>>);
+struct Plain(Result<Box<dyn Read + Send>>);
 
 impl Plain {
     fn open(storage: &dyn Storage, path: &Path, codec: Codec) -> Plain {

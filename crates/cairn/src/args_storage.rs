@@ -80,6 +80,9 @@ pub struct StorageCreateArgs {
     /// An alias that the other commands take for the id.
     #[arg(long)]
     pub name: Option<String>,
+    /// Makes one portable file instead: FILE.nvec, compressed as FILE.gz or FILE.zst; or, named snapshot-ID, a directory.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["collection", "incremental", "base", "tags", "description", "name", "compress", "compression"])]
+    pub output: Option<PathBuf>,
     /// What and how.
     #[command(flatten)]
     pub what: WhatArgs,
@@ -88,7 +91,7 @@ pub struct StorageCreateArgs {
 /// Of `storage snapshot restore`.
 #[derive(Debug, Args)]
 pub struct StorageRestoreArgs {
-    /// The snapshot's id or name, or its path as create printed it.
+    /// The snapshot's id or name, its path as create printed it, or a portable file.
     #[arg(value_name = "SNAPSHOT")]
     pub snapshot: String,
     /// Which database.

@@ -3,15 +3,22 @@
 use crate::args::CompressionArg;
 use crate::args_storage::{StorageCreateArgs, StorageListArgs, StorageRestoreArgs, StorageSnapshot};
 use crate::block_fields::{fields, only};
-use crate::disk::storage;
+use crate::block_on;
+use crate::connect::connect;
+use crate::disk::{now_us, storage};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Field, Output, bytes_field, count_field, field, warn};
-use crate::snapshot::local::{Asked, Back, compression, create_in, listed, milliseconds, restore_here};
+use crate::session::open_engine;
+use crate::snapshot::local::{
+    Asked, Back, compression, create_in, listed, milliseconds, restore_here, with_bar,
+};
 use crate::snapshot::{lines, remote};
 use crate::wire::ask;
 use cairn_client::Block;
-use cairn_snapshot::{Created, Listed, Snapshot};
+use cairn_disk::FileType;
+use cairn_engine::{Engine, Options, Target};
+use cairn_snapshot::{Created, Listed, Snapshot, nvec};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -72,6 +79,9 @@ impl Row {
 
 fn create(args: &StorageCreateArgs, output: Output) -> Result<()> {
     let started = Instant::now();
+    if let Some(file) = &args.output {
+        return create_file(args, file, output);
+    }
     let stored = match (args.compress, args.compression) {
         (true, _) => CompressionArg::Gzip,
         (false, asked) => asked.unwrap_or(CompressionArg::None),
@@ -112,8 +122,110 @@ fn note_full(why: Option<&str>) {
     }
 }
 
+/// One portable file of the whole database.
+fn create_file(args: &StorageCreateArgs, file: &Path, output: Output) -> Result<()> {
+    let started = Instant::now();
+    let (vectors, bytes) = match &args.place.addr {
+        Some(addr) => {
+            let block = ask_dump(addr, "SAVE", file)?;
+            (block.get("vector_store_vectors").and_then(|n| n.parse().ok()).unwrap_or(0), None)
+        }
+        None => {
+            let disk = storage();
+            let opened =
+                Engine::open_past(disk.clone(), &args.place.data, Target::Latest, None, Options::default())?;
+            let view = opened.0.view()?;
+            let made = with_bar("storing", |job| nvec::save(&*disk, file, &view, now_us(), job))?;
+            (made.vector_count, Some(stored_bytes(file)?))
+        }
+    };
+    let plain = file.extension().is_some_and(|extension| extension == "nvec");
+    output.record(&[
+        field("type", "full"),
+        count_field("vectors", vectors),
+        bytes.map_or_else(|| field("size_bytes", None::<u64>), |n| bytes_field("size_bytes", n)),
+        field("compressed", !plain),
+        field("path", file.display().to_string()),
+        milliseconds(started),
+        field("status", "completed"),
+    ])
+}
+
+/// Bytes of a file, or of the files in a directory.
+fn stored_bytes(path: &Path) -> Result<u64> {
+    let disk = storage();
+    match disk.stat(path)? {
+        Some(stat) if stat.file_type == FileType::Dir => {
+            Ok(disk.list(path)?.iter().map(|entry| entry.stat.bytes).sum())
+        }
+        stat => Ok(stat.map_or(0, |stat| stat.bytes)),
+    }
+}
+
+/// `DUMP SAVE` or `DUMP LOAD` at a server.
+fn ask_dump(addr: &str, verb: &str, file: &Path) -> Result<Block> {
+    let path = file
+        .to_str()
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("{}: expected UTF-8", file.display())))?;
+    block_on(async move {
+        let mut client = connect(addr).await?;
+        let done = match verb {
+            "SAVE" => client.dump_save(Some(path)).await,
+            _ => client.dump_load(path).await,
+        };
+        Ok(done?)
+    })
+}
+
+/// Restores a portable file: into a new directory, or as the state of the database that is there.
+fn restore_file(args: &StorageRestoreArgs, file: &Path, output: Output) -> Result<()> {
+    let (started, how) = (Instant::now(), &args.how);
+    if how.collection.is_some() || how.from.is_some() || how.branch || how.dry_run {
+        let message = "a portable file is restored whole: --collection, --from, --branch and --dry-run need a repository";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let vectors = match &args.place.addr {
+        Some(addr) => {
+            let block = ask_dump(addr, "LOAD", file)?;
+            block.get("vector_store_vectors").and_then(|n| n.parse().ok()).unwrap_or(0)
+        }
+        None => {
+            let (disk, data) = (storage(), &args.place.data);
+            if how.verify {
+                with_bar("verifying", |job| nvec::verify(&*disk, file, job))?;
+            }
+            let info = nvec::info(&*disk, file)?;
+            let there = disk.stat(data)?.is_some() && !disk.list(data)?.is_empty();
+            if there && !how.overwrite {
+                let message = format!("{} is not empty", data.display());
+                let next =
+                    "choose another --data, or --overwrite: the state that is there stays as a timeline";
+                return Err(Failure::new(Exit::Usage, message).next(next));
+            }
+            if there {
+                let engine = open_engine(data)?;
+                with_bar("restoring", |job| nvec::load(&engine, &*disk, file, job))?;
+                engine.close()?;
+            } else {
+                with_bar("restoring", |job| nvec::restore(&disk, file, data, now_us(), job))?;
+            }
+            info.vector_count
+        }
+    };
+    output.record(&[
+        field("snapshot_id", file.display().to_string()),
+        field("collections_restored", vec!["default"]),
+        count_field("vectors_restored", vectors),
+        milliseconds(started),
+        field("status", "completed"),
+    ])
+}
+
 fn restore(args: &StorageRestoreArgs, output: Output) -> Result<()> {
     let started = Instant::now();
+    if let Some(file) = portable(args)? {
+        return restore_file(args, &file, output);
+    }
     let (repo, id) = located(&args.snapshot, &args.path)?;
     if args.how.as_of.is_some() {
         return Err(Failure::new(Exit::Usage, "--as-of: cairn snapshot restore and cairn recover take it"));
@@ -146,6 +258,23 @@ fn restore(args: &StorageRestoreArgs, output: Output) -> Result<()> {
     record.push(milliseconds(started));
     record.push(field("status", "completed"));
     output.record(&record)
+}
+
+/// The portable file that is meant: a path that is one, and no snapshot of a repository. At a server, one with an ending of theirs.
+fn portable(args: &StorageRestoreArgs) -> Result<Option<PathBuf>> {
+    let path = Path::new(&args.snapshot);
+    let endings = ["nvec", "gz", "zst", "snap", "snapshot"];
+    let ending = path.extension().and_then(|e| e.to_str()).is_some_and(|e| endings.contains(&e));
+    if args.place.addr.is_some() {
+        return Ok((ending && !args.snapshot.contains("/snap-")).then(|| path.to_owned()));
+    }
+    let disk = storage();
+    let portable = match disk.stat(path)? {
+        Some(stat) if stat.file_type == FileType::Dir => disk.stat(&path.join("vectors.bin.gz"))?.is_some(),
+        Some(stat) => stat.file_type == FileType::File,
+        None => false,
+    };
+    Ok(portable.then(|| path.to_owned()))
 }
 
 /// The repository and the id that are meant: an id or a name in the repository at `path`; or the path of a snapshot, as create

@@ -1,6 +1,7 @@
 //! An open `.nvec` file: what it says about itself, and whether it is whole.
 
 use super::header::{FOOTER_BYTES, HEADER_BYTES, Header, VERSION};
+use super::open::open;
 use super::parse::{self, Discard};
 use super::parse_collections;
 use super::section::{self, SECTION_HEADER_BYTES, Section};
@@ -8,7 +9,7 @@ use super::source::{Source, crc_mismatch};
 use crate::error::{Error, Result};
 use crate::job::{Job, Meter};
 use crate::names;
-use cairn_disk::{Access, File, Storage};
+use cairn_disk::{File, Storage};
 use std::path::Path;
 
 /// What nvecd's documents call damage.
@@ -33,7 +34,7 @@ pub struct NvecInfo {
     pub vector_count: u64,
     /// Contexts of `default`.
     pub context_count: u64,
-    /// Bytes of the file.
+    /// Bytes of the file, once it is decompressed.
     pub file_size: u64,
     /// When it was made, milliseconds since the Unix epoch.
     pub created_ms: u64,
@@ -59,14 +60,14 @@ pub struct NvecVerified {
 /// What the file at `path` says about itself. Checked are magic, version, size and the layout of its sections, and that
 /// its header agrees with them; only [`verify`] reads all bytes.
 pub fn info(storage: &dyn Storage, path: &Path) -> Result<NvecInfo> {
-    let file = storage.open(path, Access::Read)?;
+    let file = open(storage, path)?;
     NvecFile::open(file.as_ref())?.info(&Job::default())
 }
 
 /// Reads every byte of the file at `path`: magic, version, size, CRCs, then whether the content is what
 /// [`super::load`] takes. Changes nothing.
 pub fn verify(storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<NvecVerified> {
-    let file = storage.open(path, Access::Read)?;
+    let file = open(storage, path)?;
     let nvec = NvecFile::open(file.as_ref())?;
     let meter = nvec.meter(job);
     let checked = nvec.check(job, &meter)?;

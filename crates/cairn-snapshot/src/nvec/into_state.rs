@@ -1,6 +1,7 @@
 //! A `.nvec` file as a state: loaded into a running engine, or restored into a data directory.
 
 use super::file::{NvecFile, NvecInfo};
+use super::open::open;
 use super::pairs::Pair;
 use super::parse::{self, Event, FileCounts, Visitor};
 use super::parse_collections;
@@ -8,7 +9,7 @@ use super::section::{self, EVENTS, Section};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::repository::make_dir;
-use cairn_disk::{Access, Storage, parent_dir};
+use cairn_disk::{Storage, parent_dir};
 use cairn_engine::{
     CollectionSpec, CollectionView, DEFAULT_NAME, DatabaseId, Engine, LoadReport, Lsn, Metadata, Position,
     Remembered, RestoreReport, Settings, StateBuilder, TimelineId, View, restore_dir,
@@ -46,7 +47,7 @@ fn read_with(
     default_spec: &CollectionSpec,
     job: &Job<'_>,
 ) -> Result<(View, NvecInfo)> {
-    let file = storage.open(path, Access::Read)?;
+    let file = open(storage, path)?;
     let nvec = NvecFile::open(file.as_ref())?;
     let meter = nvec.meter(job);
     let sections = nvec.check(job, &meter)?.sections;

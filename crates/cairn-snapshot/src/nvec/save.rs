@@ -1,10 +1,13 @@
 //! Saving a View as a `.nvec` file.
 
 use super::collections::FilePayloads;
+use super::directory;
 use super::file::NvecInfo;
 use super::header::{FLAG_EXTENSIONS, FOOTER_BYTES, HEADER_BYTES, Header, VERSION, saturated};
 use super::section::{SECTION_HEADER_BYTES, encode_header};
 use super::sink::{FileSink, Sink};
+use super::wrapped::{Wrapping, compression_of};
+use crate::codec::Compression;
 use crate::error::{Error, Result};
 use crate::job::Job;
 use cairn_disk::{ErrorKind, File, FileType, Storage, parent_dir};
@@ -18,9 +21,19 @@ use std::path::Path;
 ///
 /// The bytes are made on the way to the file; sizes and section CRCs, which stand before them, by a pass that writes
 /// nothing. `job.threads` is not used.
+///
+/// A path that ends in `.gz` or `.zst` is compressed. One whose name begins with `snapshot-` and has no ending becomes the directory
+/// layout, and must not be there yet.
 pub fn save(storage: &dyn Storage, path: &Path, view: &View, now_us: i64, job: &Job<'_>) -> Result<NvecInfo> {
+    if directory::is_meant(path) {
+        return directory::save(storage, path, view, now_us, job);
+    }
     let plan = Plan::new(view, now_us, job)?;
     let file = create_unfinished(storage, path)?;
+    let file: Box<dyn File> = match compression_of(path) {
+        Compression::None => file,
+        compression => Box::new(Wrapping::new(file, compression)?),
+    };
     let written = plan.write(file.as_ref(), job).and_then(|()| Ok(storage.rename(file.path(), path)?));
     if let Err(e) = written {
         // The first error is the one to report; what stays has a name that `remove_unfinished` knows.
@@ -31,16 +44,20 @@ pub fn save(storage: &dyn Storage, path: &Path, view: &View, now_us: i64, job: &
     Ok(plan.info(view))
 }
 
-/// Removes what saves did not finish in `dir`, because the process died: files named `.<name>.<number>.unfinished`. How
-/// many there were. Not while anyone saves to that directory.
+/// Removes what saves did not finish in `dir`, because the process died: files named `.<name>.<number>.unfinished`, directories
+/// named `.<name>.unfinished`. How many there were. Not while anyone saves to that directory.
 pub fn remove_unfinished(storage: &dyn Storage, dir: &Path) -> Result<u64> {
     let mut removed = 0;
     for entry in storage.list(dir)? {
         let ours = entry.name.starts_with('.') && entry.name.ends_with(UNFINISHED);
-        if ours && entry.stat.file_type == FileType::File {
-            storage.remove(&dir.join(entry.name))?;
-            removed += 1;
+        if !ours || entry.stat.file_type == FileType::Other {
+            continue;
         }
+        match entry.stat.file_type {
+            FileType::Dir => storage.remove_dir_all(&dir.join(entry.name))?,
+            _ => storage.remove(&dir.join(entry.name))?,
+        }
+        removed += 1;
     }
     Ok(removed)
 }
@@ -67,20 +84,21 @@ fn create_unfinished(storage: &dyn Storage, path: &Path) -> Result<Box<dyn File>
 }
 
 /// A file whose every size is known.
-struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     payloads: FilePayloads<'a>,
     header: Header,
-    sections: Vec<Planned>,
+    pub sections: Vec<Planned>,
 }
 
-struct Planned {
-    kind: u32,
-    bytes: u64,
+/// A section that will be written.
+pub(crate) struct Planned {
+    pub kind: u32,
+    pub bytes: u64,
     crc: u32,
 }
 
 impl<'a> Plan<'a> {
-    fn new(view: &'a View, now_us: i64, job: &Job<'_>) -> Result<Plan<'a>> {
+    pub fn new(view: &'a View, now_us: i64, job: &Job<'_>) -> Result<Plan<'a>> {
         let payloads = FilePayloads::new(view, job)?;
         let mut sections = Vec::new();
         let mut file_bytes = HEADER_BYTES + FOOTER_BYTES;
@@ -104,7 +122,7 @@ impl<'a> Plan<'a> {
         Ok(Plan { payloads, header, sections })
     }
 
-    fn write(&self, file: &dyn File, job: &Job<'_>) -> Result<()> {
+    pub fn write(&self, file: &dyn File, job: &Job<'_>) -> Result<()> {
         let mut sink = FileSink::new(file, self.header.file_bytes, job);
         sink.put(&self.header.encode())?;
         for section in &self.sections {
@@ -123,7 +141,7 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    fn info(&self, view: &View) -> NvecInfo {
+    pub fn info(&self, view: &View) -> NvecInfo {
         let counts = view.default_collection().counts();
         NvecInfo {
             version: VERSION,

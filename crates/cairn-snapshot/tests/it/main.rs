@@ -29,6 +29,7 @@ mod names;
 mod nvec_collections;
 mod nvec_files;
 mod nvec_foreign;
+mod nvec_wrapped;
 #[path = "../../../cairn-engine/tests/it/oracle.rs"]
 mod oracle;
 mod paths;

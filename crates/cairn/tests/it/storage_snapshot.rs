@@ -286,3 +286,46 @@ fn progress_comes_as_lines_of_json_when_asked() {
     let quiet = place.command(&["snapshot", "verify", "first", "--repo", "repo"]).output().unwrap();
     assert_eq!(stderr(&quiet), "", "where stderr is no terminal nothing is drawn");
 }
+
+#[test]
+fn portable_files_are_made_and_restored_here_and_at_a_server() {
+    let place = Place::new();
+    let hash = place.hash("cairn-data");
+    for name in ["all.nvec", "all.nvec.gz", "all.zst", "snapshot-all"] {
+        let made = place.json(&["storage", "snapshot", "create", "--output", name]);
+        assert_eq!((&made["vectors"], &made["path"]), (&json!(2), &json!(name)), "of the default collection");
+        assert_eq!(made["compressed"], json!(name != "all.nvec"));
+        assert!(made["size_bytes"].as_u64().unwrap() > 100);
+        let back = ["storage", "snapshot", "restore", &format!("./{name}"), "--data", "back", "--verify"];
+        assert_eq!(place.json(&back)["status"], "completed");
+        assert_eq!(place.hash("back"), hash, "{name}");
+        std::fs::remove_dir_all(place.path("back")).unwrap();
+    }
+    std::fs::copy(place.path("all.nvec.gz"), place.path("latest.snap")).unwrap();
+    let over = ["storage", "snapshot", "restore", "latest.snap", "--verify"];
+    let (exit, said) = place.refused(&over);
+    assert!(exit == 2 && said.contains("is not empty"), "{exit}: {said}");
+    place.json(&[&over[..], &["--overwrite"]].concat());
+    assert_eq!(place.hash("cairn-data"), hash);
+    let mut bytes = std::fs::read(place.path("latest.snap")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(place.path("latest.snap"), bytes).unwrap();
+    let (exit, said) = place.refused(&[&over[..], &["--overwrite"]].concat());
+    assert!(exit == 3 && said.contains("latest.snap"), "{exit}: {said}");
+
+    let server = Server::start(&place.path("cairn-data"));
+    let addr = server.addr.to_string();
+    for name in ["all.nvec.gz", "snapshot-all"] {
+        place.json(&["storage", "snapshot", "create", "--output", name, "--addr", &addr]);
+        let replies = server.send(&format!("DUMP VERIFY {name}\nDUMP INFO {name}\nDUMP LOAD {name}\n"));
+        assert!(
+            replies.contains("OK Snapshot is valid") || replies.contains("OK DUMP_VERIFIED"),
+            "{replies}"
+        );
+        assert!(!replies.contains("rror)") && !replies.contains("ERROR"), "{replies}");
+    }
+    place.json(&["storage", "snapshot", "restore", "all.nvec.gz", "--addr", &addr]);
+    server.stop("TERM");
+    assert_eq!(place.hash("cairn-data"), hash);
+}
