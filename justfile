@@ -55,12 +55,12 @@ peers-million *args:
     test -f target/peers-million/metric || target/release/cairn-bench graph-set target/peers-million 1000000
     just peers target/peers-million {{args}}
 
-# Fuzzes the decoders of a log's files, of graphs and of vector codes, and the readers of imports, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
+# Fuzzes the decoders of a log's files, of graphs and of vector codes, of snapshots and portable files, and the readers of imports, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
 fuzz seconds="30":
     #!/usr/bin/env bash
     set -euo pipefail
     cd fuzz
-    for target in record index time_index segment_open graph_open codes_open npy fvecs jsonl; do
+    for target in record index time_index segment_open graph_open codes_open npy fvecs jsonl metadata log_part portable; do
         cargo run -q --example seeds -- "corpus/$target" "$target"
         cargo +stable fuzz run -s none "$target" -- -max_total_time={{seconds}} -max_len=16384
     done

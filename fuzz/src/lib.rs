@@ -2,11 +2,12 @@
 //!
 //! Checksums would keep a fuzzer out, so the first byte of the input says how much of a log's is put right.
 
-pub mod graph_open;
 pub mod codes_open;
+pub mod graph_open;
 pub mod index;
 pub mod log;
 pub mod record;
 pub mod seeds;
 pub mod segment_open;
+pub mod snapshot;
 pub mod transfer;

@@ -1,6 +1,6 @@
 //! `seeds`: inputs to begin with, made from a whole log, a whole graph and whole codes.
 
-use crate::{graph_open, log};
+use crate::{graph_open, log, snapshot};
 use cairn_engine::codes::{CodeKind, Codes};
 use cairn_log::Entry;
 use cairn_log::record::{Stamp, encode};
@@ -17,6 +17,9 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         "fvecs" => Some(vec![[1i32.to_le_bytes(), 0.5f32.to_le_bytes()].concat().repeat(3)]),
         "jsonl" => Some(json_lines()),
         "codes_open" => Some(codes()),
+        "metadata" => Some(vec![snapshot::metadata_seed()]),
+        "log_part" => Some(vec![snapshot::log_seed()]),
+        "portable" => Some(snapshot::portable_seeds()),
         _ => None,
     }
 }
