@@ -2,7 +2,8 @@
 //!
 //! A [`Repository`] is a directory of snapshots and of the parts they share. [`create`] stores a View in it, [`list`] and
 //! [`find`] say what is there, [`verify`] reads and hashes every byte, [`restore`] builds a data directory and [`load`]
-//! replaces a running engine's state, [`delete`] removes a snapshot. [`archive`] keeps the log beside them, so that any
+//! replaces a running engine's state, [`delete`] removes a snapshot, [`prune`] those that a [`RetentionPolicy`] does not keep;
+//! [`pin`] keeps one, and a [`Schedule`] says when the next one is due. [`archive`] keeps the log beside them, so that any
 //! point after a snapshot can be recovered ([`recover`]). [`export_log_snapshot`] keeps the snapshots of logs
 //! (`cairn_log::SnapshotManager`: of one log, mostly hard links beside it; here snapshots are of databases). [`nvec`] is the portable single file. Formats: `docs/format.md`.
 //!
@@ -44,17 +45,22 @@ pub mod nvec;
 mod part;
 mod part_writer;
 mod paths;
+mod pin;
+mod prune;
 mod recover;
 mod repository;
 mod restore;
+mod retention;
+mod schedule;
 mod snapshot;
 mod snapshot_id;
 mod verify;
+mod zone;
 
 pub use catalog::{Listed, find, list};
 pub use codec::{Codec, Compression, FRAME_BYTES};
 pub use create::{CreateOptions, create};
-pub use delete::{Deleted, Swept, delete, sweep};
+pub use delete::{DeleteOptions, Deleted, Swept, delete, delete_with, sweep};
 pub use digest::Digest;
 pub use error::{Error, Result};
 pub use finding::Finding;
@@ -65,9 +71,14 @@ pub use log_snapshot::{
 pub use names::dump_name;
 pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;
+pub use pin::{Pin, pin, pins, unpin};
+pub use prune::{PruneOptions, Pruned, candidates, newest_good_us, prune, prune_plan};
 pub use recover::{Recovered, recover};
 pub use repository::Repository;
 pub use restore::{Loaded, Restored, load, restore};
+pub use retention::{Candidate, Plan, Reason, RetentionPolicy, plan};
+pub use schedule::{Schedule, When};
 pub use snapshot::{Snapshot, SnapshotFile, SnapshotType};
 pub use snapshot_id::SnapshotId;
 pub use verify::{VerifyReport, verify, verify_all};
+pub use zone::Zone;
