@@ -1,6 +1,7 @@
 //! The server: the line protocol over TCP, its limits and its configuration.
 
 mod archiver;
+mod auto_dump;
 mod backend;
 mod check;
 mod cidr;
@@ -16,15 +17,20 @@ mod frame;
 mod info;
 mod interpreter;
 mod jobs;
+mod keeping;
 mod memory;
 mod parse;
 mod parse_admin;
 mod parse_collection;
+mod parse_keeping;
 mod parse_topic;
 mod parse_topic_snapshot;
 mod parse_wal;
 mod render;
 mod reply;
+mod retention;
+mod scheduler;
+mod schedules;
 mod server;
 mod session;
 mod snapshot;
@@ -42,8 +48,9 @@ pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;
 pub use command::{
-    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, ReadTopic, Recover,
-    ReplayWal, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions, TopicSnapshots, Topics, Wal,
+    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, Prune, ReadTopic,
+    Recover, ReplayWal, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions, TopicSnapshots,
+    Topics, Wal,
 };
 pub use config::Config;
 pub use counters::{Counter, Counters};
@@ -56,6 +63,8 @@ pub use parse::{is_verify, parse};
 pub use parse_wal::{ZONE_NOTE, in_order, timeline_id};
 pub use render::{Dialect, render};
 pub use reply::{Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, Reply, Section, Stores};
+pub use retention::{policy_text, take_policy};
+pub use schedules::{ScheduleStatus, scheduled, schedules_block};
 pub use server::Server;
 pub use timelines::{drop_plan, recovery_plan, timelines_block};
 pub use units::{parse_duration, parse_size, show_duration, show_size};

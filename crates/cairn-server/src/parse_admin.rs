@@ -3,6 +3,7 @@
 use crate::command::{Compression, Create, Dump, Snapshot};
 use crate::failure::{Failure, shown};
 use crate::parse::{Result, is, option};
+use crate::parse_keeping;
 use crate::words::{Words, unquoted};
 
 pub(crate) fn dump(mut words: Words<'_>) -> Result<Dump> {
@@ -28,7 +29,7 @@ pub(crate) fn dump(mut words: Words<'_>) -> Result<Dump> {
 pub(crate) fn snapshot(mut words: Words<'_>) -> Result<Snapshot> {
     let Some(verb) = words.next() else {
         return Err(Failure::input(
-            "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DELETE|STATUS",
+            "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DELETE|PIN|UNPIN|PRUNE|SCHEDULE|STATUS",
         ));
     };
     let one = |verb: &str| needed(words, &format!("SNAPSHOT {verb} requires 1 argument: <id or name>"));
@@ -43,7 +44,15 @@ pub(crate) fn snapshot(mut words: Words<'_>) -> Result<Snapshot> {
     } else if is(verb, "RESTORE") {
         one("RESTORE").map(Snapshot::Restore)
     } else if is(verb, "DELETE") {
-        one("DELETE").map(Snapshot::Delete)
+        parse_keeping::delete(words)
+    } else if is(verb, "PIN") {
+        parse_keeping::pin(words)
+    } else if is(verb, "UNPIN") {
+        one("UNPIN").map(Snapshot::Unpin)
+    } else if is(verb, "PRUNE") {
+        parse_keeping::prune(words)
+    } else if is(verb, "SCHEDULE") {
+        no_more("SNAPSHOT SCHEDULE", words).map(|()| Snapshot::Schedule)
     } else if is(verb, "STATUS") {
         no_more("SNAPSHOT STATUS", words).map(|()| Snapshot::Status)
     } else {
@@ -81,7 +90,7 @@ fn compression(value: &str) -> Result<Compression> {
 }
 
 /// The rest of the line as one value, in double quotes or not.
-fn needed(words: Words<'_>, usage: &str) -> Result<String> {
+pub(crate) fn needed(words: Words<'_>, usage: &str) -> Result<String> {
     let value = unquoted(words.rest()).filter(|value| !value.is_empty());
     value.ok_or_else(|| Failure::input(usage))
 }

@@ -5,10 +5,15 @@ use crate::command::{Compression, Create, Snapshot as Ask};
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::jobs::{Family, Kind};
+use crate::keeping::{self, WRITER_WAIT};
 use crate::reply::{Block, JobStatus, Reply};
+use crate::schedules::schedules_block;
 use cairn_engine::ErrorKind;
-use cairn_snapshot::{CreateOptions, Deleted, Job, Listed, Repository, Snapshot, VerifyReport};
+use cairn_snapshot::{
+    CreateOptions, DeleteOptions, Deleted, Job, Listed, Repository, Snapshot, VerifyReport, delete_with,
+};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -19,7 +24,12 @@ pub(crate) fn snapshot(backend: &EngineBackend, ask: &Ask) -> Reply {
         Ask::Info(asked) => info(backend, asked),
         Ask::Verify(asked) => verify(backend, asked),
         Ask::Restore(asked) => restore(backend, asked),
-        Ask::Delete(asked) => delete(backend, asked),
+        Ask::Delete(asked) => delete(backend, asked, false),
+        Ask::DeletePinned(asked) => delete(backend, asked, true),
+        Ask::Pin(asked, note) => keeping::pin(backend, asked, note),
+        Ask::Unpin(asked) => keeping::unpin(backend, asked),
+        Ask::Prune(asked) => keeping::prune_asked(backend, asked),
+        Ask::Schedule => Ok(schedules_block(&backend.schedules())),
         Ask::Status => Ok(status(&backend.jobs.status(Family::Snapshot))),
     };
     done.map_or_else(Reply::Failed, Reply::Block)
@@ -42,7 +52,7 @@ pub(crate) fn newest(backend: &EngineBackend) -> Result<Option<String>> {
 }
 
 /// The repository that must hold the snapshot asked for.
-fn holding(backend: &EngineBackend, asked: &str) -> Result<Repository> {
+pub(crate) fn holding(backend: &EngineBackend, asked: &str) -> Result<Repository> {
     open(backend)?.ok_or_else(|| {
         let message = format!("Snapshot not found: {}", crate::failure::shown(asked));
         Failure::new(ErrorKind::NotFound, message)
@@ -52,22 +62,48 @@ fn holding(backend: &EngineBackend, asked: &str) -> Result<Repository> {
 fn create(backend: &EngineBackend, asked: &Create) -> Result<Block> {
     let target = asked.name.clone().unwrap_or_default();
     backend.jobs.run(Family::Snapshot, Kind::Save, "SNAPSHOT CREATE", &target, |job| {
-        backend.savable()?;
-        backend.prepare_dir(&backend.snapshot.dir)?;
-        let now_us = backend.now_us();
-        let repository =
-            Repository::open_or_create(Arc::clone(&backend.storage), &backend.repository_dir, now_us)?;
         let options = CreateOptions {
             name: asked.name.clone(),
             description: asked.description.clone().unwrap_or_default(),
             compression: compression(asked.compression),
-            now_us,
+            now_us: backend.now_us(),
             ..CreateOptions::default()
         };
-        let made = cairn_snapshot::create(&repository, backend.engine.view()?, &options, job)?;
-        backend.jobs.rename(Family::Snapshot, made.id.as_str());
-        backend.set_newest(Some(made.id.to_string()));
+        let made = make(backend, &options, job)?;
         Ok(lines(Block::new(format!("SNAPSHOT_CREATED {}", made.id)), &made))
+    })
+}
+
+/// Stores the state as it is now.
+fn make(backend: &EngineBackend, options: &CreateOptions, job: &Job<'_>) -> Result<Snapshot> {
+    backend.savable()?;
+    backend.prepare_dir(&backend.snapshot.dir)?;
+    let storage = Arc::clone(&backend.storage);
+    let repository = Repository::open_or_create(storage, &backend.repository_dir, options.now_us)?;
+    let made = cairn_snapshot::create(&repository, backend.engine.view()?, options, job)?;
+    backend.jobs.rename(Family::Snapshot, made.id.as_str());
+    backend.set_newest(Some(made.id.to_string()));
+    Ok(made)
+}
+
+/// Takes the snapshot of a schedule, once no other job runs; its time and id. `cancel` ends it, and nothing is left.
+pub(crate) fn create_scheduled(
+    backend: &EngineBackend,
+    schedule: &str,
+    tag: &str,
+    compression: cairn_snapshot::Compression,
+    cancel: &AtomicBool,
+) -> Result<(i64, String)> {
+    let family = (Family::Snapshot, Kind::Save);
+    backend.jobs.run_waiting(family, "scheduled SNAPSHOT CREATE", schedule, cancel, |job| {
+        let options = CreateOptions {
+            tags: vec![tag.to_owned()],
+            compression,
+            now_us: backend.now_us(),
+            ..CreateOptions::default()
+        };
+        let made = make(backend, &options, job)?;
+        Ok((made.created_us, made.id.to_string()))
     })
 }
 
@@ -81,14 +117,14 @@ fn compression(asked: Option<Compression>) -> cairn_snapshot::Compression {
 }
 
 fn list(backend: &EngineBackend) -> Result<Block> {
-    let listed = match open(backend)? {
-        Some(repository) => cairn_snapshot::list(&repository)?,
-        None => Vec::new(),
+    let (listed, pins) = match open(backend)? {
+        Some(repository) => (cairn_snapshot::list(&repository)?, cairn_snapshot::pins(&repository)?),
+        None => Default::default(),
     };
     let mut block = Block::new(format!("SNAPSHOTS {}", listed.len()));
     for entry in listed {
         block = block.text(match entry {
-            Listed::Whole(snapshot) => line(&snapshot),
+            Listed::Whole(snapshot) => line(&snapshot, pins.contains_key(&snapshot.id)),
             Listed::Damaged { id, error } => format!("id={id} type=damaged error={error}"),
         });
     }
@@ -96,10 +132,11 @@ fn list(backend: &EngineBackend) -> Result<Block> {
 }
 
 /// One line of `key=value`, the name last since it is optional.
-fn line(snapshot: &Snapshot) -> String {
+fn line(snapshot: &Snapshot, pinned: bool) -> String {
+    let pinned = if pinned { " pinned=on" } else { "" };
     let name = snapshot.name.as_ref().map(|name| format!(" name={name}")).unwrap_or_default();
     format!(
-        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} compression={}{name}",
+        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} compression={}{pinned}{name}",
         snapshot.id,
         snapshot.snapshot_type.name(),
         snapshot.created_at(),
@@ -131,8 +168,16 @@ fn lines(block: Block, snapshot: &Snapshot) -> Block {
 }
 
 fn info(backend: &EngineBackend, asked: &str) -> Result<Block> {
-    let found = cairn_snapshot::find(&holding(backend, asked)?, asked)?;
-    Ok(lines(Block::new(format!("SNAPSHOT_INFO {}", found.id)), &found))
+    let repository = holding(backend, asked)?;
+    let found = cairn_snapshot::find(&repository, asked)?;
+    let block = lines(Block::new(format!("SNAPSHOT_INFO {}", found.id)), &found);
+    Ok(match cairn_snapshot::pins(&repository)?.remove(&found.id) {
+        None => block,
+        Some(Ok(pin)) => {
+            block.pair("pinned", cairn_engine::show_time(pin.pinned_us)).pair("pin_note", pin.note)
+        }
+        Some(Err(e)) => block.pair("pinned", format!("its pin does not read: {e}")),
+    })
 }
 
 fn verify(backend: &EngineBackend, asked: &str) -> Result<Block> {
@@ -175,10 +220,10 @@ fn restore(backend: &EngineBackend, asked: &str) -> Result<Block> {
     })
 }
 
-fn delete(backend: &EngineBackend, asked: &str) -> Result<Block> {
+fn delete(backend: &EngineBackend, asked: &str, force: bool) -> Result<Block> {
     backend.jobs.run(Family::Snapshot, Kind::Tidy, "SNAPSHOT DELETE", asked, |_| {
         let Deleted { id, parts, stored_bytes, kept_for } =
-            cairn_snapshot::delete(&holding(backend, asked)?, asked)?;
+            delete_with(&holding(backend, asked)?, asked, &DeleteOptions { force, wait: WRITER_WAIT })?;
         backend.set_newest(newest(backend)?);
         let block = Block::new(format!("SNAPSHOT_DELETED {id}"))
             .pair("id", &id)

@@ -68,7 +68,7 @@ pub use job::{Job, Progress};
 pub use log_snapshot::{
     ExportedLog, export_log_snapshot, exported_log_snapshots, import_log_snapshot, verify_log_snapshot,
 };
-pub use names::dump_name;
+pub use names::{auto_dump_name, auto_dumps, dump_name};
 pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;
 pub use pin::{Pin, pin, pins, unpin};

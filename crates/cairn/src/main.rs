@@ -5,6 +5,7 @@ mod args;
 mod args_archive;
 mod args_collection;
 mod args_history;
+mod args_keeping;
 mod args_storage;
 mod args_topic;
 mod args_transfer;
@@ -90,7 +91,7 @@ fn run(cli: Cli) -> Result<()> {
 }
 
 /// Runs a command that talks to a server.
-fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
+fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(command);
     // A thread may still wait for a line of standard input: it ends with the process.

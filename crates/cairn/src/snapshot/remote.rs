@@ -26,7 +26,13 @@ pub async fn run(addr: &str, command: &SnapshotCommand, output: Output) -> Resul
         SnapshotCommand::Info(args) => client.snapshot_info(&args.snapshot).await,
         SnapshotCommand::Verify(args) => client.snapshot_verify(&args.snapshot).await,
         SnapshotCommand::Restore(args) => client.snapshot_restore(&args.snapshot).await,
+        SnapshotCommand::Delete(args) if args.force => client.snapshot_delete_pinned(&args.snapshot).await,
         SnapshotCommand::Delete(args) => client.snapshot_delete(&args.snapshot).await,
+        SnapshotCommand::Pin(args) => client.snapshot_pin(&args.snapshot, &args.note).await,
+        SnapshotCommand::Unpin(args) => client.snapshot_unpin(&args.snapshot).await,
+        SnapshotCommand::Prune(_) | SnapshotCommand::Schedule(_) => {
+            return Err(Failure::new(Exit::Failed, "a command of its own was sent as a single line"));
+        }
     };
     let block = answer.map_err(refused)?;
     output.record(&block.pairs().map(pair).collect::<Vec<_>>())
@@ -65,6 +71,7 @@ fn row(values: &HashMap<&str, &str>) -> Vec<Field> {
         count("events"),
         number("stored_bytes")
             .map_or_else(|| field("stored_bytes", None::<u64>), |n| bytes_field("stored_bytes", n)),
+        field("pinned", values.contains_key("pinned")),
     ]
 }
 
