@@ -13,6 +13,8 @@ type Result<T> = std::result::Result<T, Failure>;
 
 /// How long another process's work on the repository is waited for.
 pub(crate) const WRITER_WAIT: Duration = Duration::from_secs(10);
+/// The same of a schedule's prune: the next run tries again, and a stop waits for it.
+const SCHEDULED_WAIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn pin(backend: &EngineBackend, asked: &str, note: &str) -> Result<Block> {
     let repository = holding(backend, asked)?;
@@ -46,6 +48,7 @@ pub(crate) fn prune_scheduled(backend: &EngineBackend, tag: &str, policy: &Reten
     }
     let Some(repository) = open(backend)? else { return Ok(0) };
     let options = options(backend, Some(tag.to_owned()), policy.clone());
+    let options = PruneOptions { wait: SCHEDULED_WAIT, ..options };
     Ok(run(backend, &repository, &options)?.plan.remove.len() as u64)
 }
 

@@ -149,12 +149,12 @@ pub fn plan(snapshots: &[Candidate], policy: &RetentionPolicy, now_us: i64) -> P
     }
     for group in databases.values() {
         let times: Vec<i64> = group.iter().map(|at| order[*at].created_us).collect();
-        for (place, at) in group.iter().enumerate() {
+        for (place, (at, named)) in group.iter().zip(ruled(&times, policy)).enumerate() {
             if place == 0 {
                 reasons[*at].push(Reason::NewestGood);
             }
             if !policy.too_old(times[place], now_us) {
-                reasons[*at].extend(ruled(&times, place, policy));
+                reasons[*at].extend(named);
             }
         }
     }
@@ -187,24 +187,28 @@ fn always(c: &Candidate, policy: &RetentionPolicy) -> Vec<Reason> {
     reasons
 }
 
-/// The rules that name the snapshot at `place` among the good ones of a database, whose times come newest first.
-fn ruled(times: &[i64], place: usize, policy: &RetentionPolicy) -> Vec<Reason> {
-    let mut named = Vec::new();
-    if policy.is_empty() {
-        named.push(Reason::NoRule);
-    } else if !policy.has_keep_rule() {
-        named.push(Reason::Young);
-    }
-    if place < policy.keep_last as usize {
-        named.push(Reason::Last);
-    }
+/// The rules that name each of the good snapshots of a database, whose times come newest first.
+fn ruled(times: &[i64], policy: &RetentionPolicy) -> Vec<Vec<Reason>> {
     let newest = times.first().copied().unwrap_or_default();
-    if policy.keep_within.is_some_and(|span| !longer(newest, times[place], span)) {
-        named.push(Reason::Within);
-    }
+    let by_itself = |(place, time_us): (usize, &i64)| {
+        let mut named = Vec::new();
+        if policy.is_empty() {
+            named.push(Reason::NoRule);
+        } else if !policy.has_keep_rule() {
+            named.push(Reason::Young);
+        }
+        if place < policy.keep_last as usize {
+            named.push(Reason::Last);
+        }
+        if policy.keep_within.is_some_and(|span| !longer(newest, *time_us, span)) {
+            named.push(Reason::Within);
+        }
+        named
+    };
+    let mut named: Vec<Vec<Reason>> = times.iter().enumerate().map(by_itself).collect();
     for (reason, count, period) in policy.periods() {
-        if count > 0 && period.keeps(times, place, count, &policy.time_zone) {
-            named.push(reason);
+        for place in period.kept(times, count, &policy.time_zone) {
+            named[place].push(reason);
         }
     }
     named
@@ -241,19 +245,20 @@ impl Period {
         }
     }
 
-    /// Whether the one at `place` is the newest of one of the last `count` periods, or the oldest of all while fewer than
-    /// `count` come after it.
-    fn keeps(self, times: &[i64], place: usize, count: u32, zone: &Zone) -> bool {
-        let keys = times.iter().take(place + 1).map(|us| self.key(*us, zone));
-        let (mut periods, mut last, mut before) = (0u32, None, 0u32);
-        for key in keys {
-            before = periods;
-            if last != Some(key) {
-                periods += 1;
+    /// The places of the newest of each of the last `count` periods, and of the oldest of all while there are fewer.
+    fn kept(self, times: &[i64], count: u32, zone: &Zone) -> Vec<usize> {
+        let (mut kept, mut last, mut left) = (Vec::new(), None, count);
+        for (place, time_us) in times.iter().enumerate() {
+            if left == 0 {
+                break;
+            }
+            let key = self.key(*time_us, zone);
+            if last != Some(key) || place + 1 == times.len() {
+                kept.push(place);
+                left -= 1;
                 last = Some(key);
             }
         }
-        let newest_of_its_period = periods > before;
-        before < count && (newest_of_its_period || place + 1 == times.len())
+        kept
     }
 }

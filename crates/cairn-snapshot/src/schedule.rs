@@ -132,9 +132,15 @@ impl Schedule {
         Ok(Schedule::new(When::Every(interval)))
     }
 
-    /// At the times of a cron expression, without jitter.
+    /// At the times of a cron expression, without jitter. One that has none, as of the 30th of February, is refused.
     pub fn cron(text: &str, zone: Zone) -> Result<Schedule> {
-        Ok(Schedule::new(When::Cron(Cron::parse(text, zone)?)))
+        let schedule = Schedule::new(When::Cron(Cron::parse(text, zone)?));
+        match schedule.first_after(0) {
+            Some(_) => Ok(schedule),
+            None => {
+                Err(Error::Input(format!("cron: expected an expression that has a time, got {text:.80?}")))
+            }
+        }
     }
 
     fn new(when: When) -> Schedule {
@@ -152,7 +158,7 @@ impl Schedule {
     }
 
     /// The first time after `after_us`, the last one's time, which is at least `min_interval` after it: microseconds since the
-    /// Unix epoch. `None`: there is none, as of the 30th of February.
+    /// Unix epoch. `None`: there is none in the next years.
     pub fn next(&self, after_us: i64) -> Option<i64> {
         let earliest = after_us.saturating_add(micros(self.min_interval));
         let time = self.first_after(after_us)?;
@@ -184,8 +190,7 @@ impl Schedule {
                 Some(time.saturating_add(self.offset(time, micros(*interval))))
             }
             When::Cron(cron) => {
-                let mut from =
-                    Timestamp::from_microsecond(after_us.checked_sub(micros(self.jitter))?).ok()?;
+                let mut from = Timestamp::from_microsecond(self.before(cron, after_us)?).ok()?;
                 for _ in 0..TRIES_MAX {
                     let time = cron.next(from)?;
                     let at = time.as_microsecond();
@@ -201,6 +206,21 @@ impl Schedule {
                 }
                 None
             }
+        }
+    }
+
+    /// A time so long before `after_us` that the last one of `cron` which may have been put off past it comes next.
+    fn before(&self, cron: &Cron, after_us: i64) -> Option<i64> {
+        let jitter = micros(self.jitter);
+        // Further and further back, so that few times lie between.
+        let mut back = jitter.min(60_000_000);
+        loop {
+            let from = after_us.checked_sub(back)?;
+            let first = cron.next(Timestamp::from_microsecond(from).ok()?)?.as_microsecond();
+            if first <= after_us || back >= jitter {
+                return Some(from);
+            }
+            back = back.saturating_mul(2).min(jitter);
         }
     }
 

@@ -9,6 +9,7 @@ const PRUNE_EXAMPLES: &str = "Examples:
   cairn snapshot prune --repo backups --keep-last 7 --keep-daily 14 --keep-monthly 12 --yes
   cairn snapshot prune --repo backups --keep-within 48h --keep-weekly 8 --time-zone Europe/Berlin --yes
   cairn snapshot prune --addr 127.0.0.1:11017 --max-age 90d --yes
+  0 2 * * * cairn snapshot create --addr 127.0.0.1:11017 && cairn snapshot prune --addr 127.0.0.1:11017 --keep-daily 14 --yes
 
 One rule that names a snapshot keeps it; what none names goes, and so does what is older than --max-age. Pinned snapshots
 and the newest good one of each database always stay. Damaged ones stay unless --remove-damaged is given.";

@@ -57,8 +57,8 @@ fn a_crash_at_every_operation_of_a_prune_leaves_every_kept_snapshot_restorable()
         prune(&open(&disk), &policy()).expect("pruned");
     });
     println!("crash points of a prune: {} operations, {} images", forks.operations, forks.images.len());
-    assert!(forks.operations >= 25, "only {} operations", forks.operations);
-    assert!(forks.images.len() >= 150, "only {} images", forks.images.len());
+    assert!(forks.operations >= 22, "only {} operations", forks.operations);
+    assert!(forks.images.len() >= 130, "only {} images", forks.images.len());
     let counts: Vec<usize> = forks.images.iter().map(|crash| check(crash, &made)).collect();
     assert!(counts.contains(&5) && counts.contains(&2), "crashes before and after: {counts:?}");
 }
@@ -71,8 +71,13 @@ fn a_fault_at_every_operation_of_a_prune_leaves_every_kept_snapshot_restorable()
     let operations = disk.ops() - from;
     for op in 0..operations {
         let (disk, made) = before();
-        disk.fail_at(disk.ops() + op, Fault::Eio);
+        let at = disk.ops() + op;
+        disk.fail_at(at, Fault::Eio);
         let result = prune(&open(&disk), &policy());
+        // Ids are random: parts that share a directory need one sync less.
+        if disk.ops() <= at {
+            continue;
+        }
         let what = format!("fault at {op}: {:?}", result.as_ref().map(|done| done.plan.remove.len()));
         for fate in [Fate::Dropped, Fate::Torn(op), Fate::Kept] {
             check(&Crash { disk: disk.image(fate), what: format!("{what}, then {fate:?}") }, &made);

@@ -5,6 +5,7 @@ use cairn_disk::{ErrorKind, Fate, SimDisk};
 use cairn_snapshot::{
     Compression, DeleteOptions, Error, Repository, Snapshot, delete, delete_with, list, pin, pins, unpin,
 };
+use sha2::Digest;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,18 @@ fn a_pinned_snapshot_is_deleted_only_by_force() {
     let force = DeleteOptions { force: true, ..DeleteOptions::default() };
     delete_with(&repository, snapshot.id.as_str(), &force).expect("deleted");
     assert!(list(&repository).expect("readable").is_empty());
+}
+
+#[test]
+fn version_1_of_a_pin_is_these_bytes() {
+    let (disk, repository, snapshot) = one();
+    pin(&repository, snapshot.id.as_str(), "legal \"hold\"", NOW_US, WAIT).expect("pinned");
+    let bytes = disk.read_file(&pin_path(&snapshot));
+    let text = String::from_utf8(bytes).expect("text");
+    let plain = "{\"format\":\"cairndb-pin\",\"version\":1,\"snapshot\":\"snap-2024-01-20-103045\",\"note\":\"legal \\\"hold\\\"\",\"pinned_at\":\"2024-01-20T10:30:45Z\"";
+    let sum = sha2::Sha256::digest(format!("{plain}}}"));
+    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(text, format!("{plain},\"checksum\":\"{sum}\"}}\n"));
 }
 
 #[test]

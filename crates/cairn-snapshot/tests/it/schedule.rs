@@ -1,6 +1,7 @@
 //! When the next snapshot is due.
 
 use cairn_snapshot::{Schedule, Zone};
+use proptest::prelude::*;
 use std::time::Duration;
 
 const SECOND_US: i64 = 1_000_000;
@@ -42,7 +43,9 @@ fn a_cron_expression_has_five_fields() {
         let error = Schedule::cron(wrong, Zone::default()).expect_err(wrong);
         assert!(error.to_string().contains("five fields"), "{error}");
     }
-    assert_eq!(cron("0 0 30 2 *", "UTC").next(us("2026-01-01T00:00:00Z")), None);
+    let never = Schedule::cron("0 0 30 2 *", Zone::default()).expect_err("no such day");
+    assert!(never.to_string().contains("that has a time"), "{never}");
+    assert_eq!(times(&cron("0 0 29 2 *", "UTC"), "2026-01-01T00:00:00Z", 1), ["2028-02-29T00:00:00Z"]);
 }
 
 #[test]
@@ -85,6 +88,26 @@ fn jitter_follows_from_the_seed_and_keeps_the_order() {
     for (at, found) in first.iter().enumerate() {
         let put_off = us(found) - us(from) - (at as i64) * 300 * SECOND_US;
         assert!((0..600 * SECOND_US).contains(&put_off), "{at}: {found}");
+    }
+}
+
+#[test]
+fn a_jitter_of_months_stops_nothing() {
+    let schedule = cron("* * * * *", "UTC").with_jitter(Duration::from_secs(90 * 86_400), 3);
+    let found = times(&schedule, "2026-01-01T00:00:00Z", 100);
+    assert_eq!(found.len(), 100);
+    assert!(us(&found[99]) <= us("2026-01-01T01:42:00Z"), "{}", found[99]);
+    let daily = cron("0 2 * * *", "UTC").with_jitter(Duration::from_secs(36 * 3600), 3);
+    assert_eq!(times(&daily, "2026-01-01T00:00:00Z", 10).len(), 10);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_reader_of_expressions_panic(fields in "([0-9*/,?#LWHMONFRI-]{1,6} ){4}[0-9*/,?#LWHMONFRI-]{1,6}") {
+        if let Ok(schedule) = Schedule::cron(&fields, Zone::default()) {
+            let from = us("2026-01-01T00:00:00Z");
+            prop_assert!(schedule.next(from).is_none_or(|next| next > from));
+        }
     }
 }
 
