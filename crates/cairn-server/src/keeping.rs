@@ -48,8 +48,14 @@ pub(crate) fn prune_scheduled(backend: &EngineBackend, tag: &str, policy: &Reten
     }
     let Some(repository) = open(backend)? else { return Ok(0) };
     let options = options(backend, Some(tag.to_owned()), policy.clone());
-    let options = PruneOptions { wait: SCHEDULED_WAIT, ..options };
-    Ok(run(backend, &repository, &options)?.plan.remove.len() as u64)
+    let pruned = run(backend, &repository, &PruneOptions { wait: SCHEDULED_WAIT, ..options })?;
+    if let Some(damaged) = &pruned.kept_for {
+        tracing::warn!(
+            damaged,
+            "no space is freed while this snapshot is damaged: delete it, or prune with remove_damaged=on"
+        );
+    }
+    Ok(pruned.plan.remove.len() as u64)
 }
 
 fn options(backend: &EngineBackend, tag: Option<String>, policy: RetentionPolicy) -> PruneOptions {

@@ -46,9 +46,13 @@ impl Place {
 
     /// A server with `snapshot:` settings.
     fn serve(&self, settings: &str) -> Server {
+        self.serve_on(settings, &[])
+    }
+
+    fn serve_on(&self, settings: &str, env: &[(&str, &str)]) -> Server {
         let config = self.path("cairn.yaml");
         std::fs::write(&config, format!("snapshot:\n  dir: {}\n{settings}", self.at("snapshots"))).unwrap();
-        Server::start_with(&self.path("data"), &["-c", config.to_str().unwrap()], &[])
+        Server::start_with(&self.path("data"), &["-c", config.to_str().unwrap()], env)
     }
 
     /// The files in `snapshot.dir`.
@@ -239,6 +243,62 @@ fn scheduled_snapshots_are_made_pruned_by_their_policy_and_shown() {
         ["snapshot", "prune", "--repo", &repo, "--tag", "schedule:often", "--keep-last", "1", "--yes"];
     ok(&tagged);
     assert_eq!(json(&["snapshot", "list", "--repo", &repo])["total"], 31);
+}
+
+#[test]
+fn a_stop_gives_up_a_scheduled_snapshot_and_leaves_nothing_of_it() {
+    let place = Place::new();
+    let vectors = (0..2_000).map(|i| {
+        let numbers: Vec<String> = (0..256).map(|d| (i * 256 + d).to_string()).collect();
+        format!("VECSET v{i} {}\n", numbers.join(" "))
+    });
+    let server = place.serve("");
+    assert_eq!(server.send(&vectors.collect::<String>()).matches("OK").count(), 2_000);
+    server.stop("TERM");
+    let repo = place.path("snapshots/repository");
+    for round in 0..4 {
+        let server =
+            place.serve(&format!("  schedule: [{{name: s{round}, every: 1h, compression: gzip}}]\n"));
+        // In its middle, mostly; on a slow machine it may be over.
+        until("it begins", || server.send("SNAPSHOT STATUS\n").contains("scheduled SNAPSHOT CREATE"));
+        let (status, log) = server.stop("TERM");
+        assert_eq!(status, Some(0), "{log}");
+        let unfinished = std::fs::read_dir(repo.join("snapshots")).unwrap();
+        let unfinished: Vec<_> = unfinished.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(unfinished.iter().all(|name| !name.to_str().unwrap().starts_with('.')), "{unfinished:?}");
+        assert_eq!(std::fs::read_dir(repo.join("tmp")).unwrap().count(), 0, "{log}");
+    }
+    let listed = json(&["snapshot", "list", "--repo", repo.to_str().unwrap()]);
+    for snapshot in listed["snapshots"].as_array().unwrap() {
+        let id = snapshot["id"].as_str().unwrap();
+        assert_eq!(json(&["snapshot", "verify", id, "--repo", repo.to_str().unwrap()])["status"], "whole");
+    }
+}
+
+#[test]
+fn a_server_killed_between_its_snapshots_and_prunes_leaves_whole_ones() {
+    let place = Place::new();
+    let settings = "  interval_sec: 1\n  retain: 1\n  schedule: [{name: s, every: 1s, keep_last: 1}]\n";
+    for round in 1..=4 {
+        let server = place.serve_on(settings, &[("CAIRN_DISK", "lossy")]);
+        server.send(&format!("VECSET v{round} {round} 1\n"));
+        until("some were made", || figure(&server, "snapshot_runs") >= round);
+        // What it had not synced dies with it.
+        server.kill();
+    }
+    let server = place.serve("");
+    for name in place.auto_files() {
+        let verified = server.send(&format!("DUMP VERIFY {name}\n"));
+        assert!(verified.starts_with("OK Snapshot is valid"), "{name}: {verified}");
+    }
+    assert!(!place.auto_files().is_empty());
+    let repo = place.at("snapshots/repository");
+    let listed = json(&["snapshot", "list", "--repo", &repo]);
+    assert!(listed["total"].as_u64() >= Some(1), "{listed}");
+    for snapshot in listed["snapshots"].as_array().unwrap() {
+        let id = snapshot["id"].as_str().unwrap();
+        assert_eq!(json(&["snapshot", "verify", id, "--repo", &repo])["status"], "whole", "{listed}");
+    }
 }
 
 #[test]
