@@ -18,9 +18,10 @@ const VERSION: u32 = 1;
 /// Bytes of `cairn-repository.json`, at most.
 const BYTES_MAX: u64 = 4_096;
 
-/// How long whoever makes the repository, or a snapshot in it, waits for another writer: one that only makes the repository is
-/// soon done.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// How long whoever makes the repository waits for another who does.
+const MAKE_WAIT: Duration = Duration::from_secs(1);
+/// How long whoever makes a snapshot waits for another writer: a prune of thousands of parts takes some seconds.
+const WRITER_WAIT: Duration = Duration::from_secs(5);
 /// What is waited before a held lock is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -68,7 +69,7 @@ impl Repository {
     pub fn create(storage: Arc<dyn Storage>, root: &Path, now_us: i64) -> Result<Repository> {
         let disk = storage.as_ref();
         make_dir(disk, root)?;
-        let _lock = lock(disk, root, "snapshot", LOCK_WAIT)?;
+        let _lock = lock(disk, root, "snapshot", MAKE_WAIT)?;
         check_unused(disk, root)?;
         for dir in [layout::PARTS, layout::SNAPSHOTS, layout::TMP] {
             disk.create_dir_all(&root.join(dir))?;
@@ -118,7 +119,7 @@ impl Repository {
 
     /// Takes the lock of writers, and removes what an earlier one left unfinished.
     pub(crate) fn writer(&self) -> Result<Writer> {
-        self.writer_after("snapshot", LOCK_WAIT)
+        self.writer_after("snapshot", WRITER_WAIT)
     }
 
     /// The same for `what`, the words that others see, waiting up to `wait` for another writer.

@@ -141,7 +141,7 @@ fn prunes_and_creates_of_two_processes_never_hurt_each_other() {
     let repo = place.at("repo");
     let prune = ["snapshot", "prune", "--repo", &repo, "--keep-last", "2", "--yes"];
     let create = ["snapshot", "create", "--data", &place.at("data"), "--repo", &repo];
-    // A create waits for a second: on a loaded machine that may be over, and it is said by whom.
+    // A create waits for five seconds: on a loaded machine they may be over, and it is said for whom.
     let fine = |output: &std::process::Output| {
         let locked = code(output) == 5 && stderr(output).contains("locked by pid");
         assert!(code(output) == 0 || locked, "{}", stderr(output));
