@@ -25,6 +25,17 @@ pub struct Create {
     pub description: Option<String>,
 }
 
+/// What SNAPSHOT PRUNE is to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prune {
+    /// Which stay, by the words of docs/protocol.md: `keep_last` and `7`, `keep_within` and `30d`, …
+    pub policy: Vec<(String, String)>,
+    /// Only snapshots with this tag are looked at.
+    pub tag: Option<String>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
 impl Client {
     /// Records an event. `score` (0–100) is not sent with [`Op::Del`]; without `time_s` (seconds since the epoch) it
     /// happened now.
@@ -116,8 +127,7 @@ impl Client {
             Some(Compression::None) => " compression=none",
         });
         if let Some(description) = &options.description {
-            let escaped = rest("description", description)?.replace('\\', "\\\\").replace('"', "\\\"");
-            line.push_str(&format!(" description=\"{escaped}\""));
+            line.push_str(&format!(" description={}", quoted("description", description)?));
         }
         self.lines(&line).await
     }
@@ -147,6 +157,42 @@ impl Client {
         self.named("SNAPSHOT DELETE", "snapshot", snapshot).await
     }
 
+    /// Deletes a snapshot, also one that is pinned.
+    pub async fn snapshot_delete_pinned(&mut self, snapshot: &str) -> Result<Block> {
+        self.named("SNAPSHOT DELETE force=on", "snapshot", snapshot).await
+    }
+
+    /// Keeps a snapshot from being pruned and deleted. The note is words for people; empty: none.
+    pub async fn snapshot_pin(&mut self, snapshot: &str, note: &str) -> Result<Block> {
+        if note.is_empty() {
+            return self.named("SNAPSHOT PIN", "snapshot", snapshot).await;
+        }
+        let command = format!("SNAPSHOT PIN note={}", quoted("note", note)?);
+        self.named(&command, "snapshot", snapshot).await
+    }
+
+    /// Takes a snapshot's pin off.
+    pub async fn snapshot_unpin(&mut self, snapshot: &str) -> Result<Block> {
+        self.named("SNAPSHOT UNPIN", "snapshot", snapshot).await
+    }
+
+    /// Removes the snapshots that a policy does not keep: figures, then lines `keep id=… reasons=…` and `remove id=…`.
+    pub async fn snapshot_prune(&mut self, options: &Prune) -> Result<Block> {
+        let mut line = String::from(if options.dry_run { "SNAPSHOT PRUNE DRYRUN" } else { "SNAPSHOT PRUNE" });
+        for (name, value) in &options.policy {
+            line.push_str(&format!(" {}={}", word("name", name)?, word(name, value)?));
+        }
+        if let Some(tag) = &options.tag {
+            line.push_str(&format!(" tag={}", quoted("tag", tag)?));
+        }
+        self.lines(&line).await
+    }
+
+    /// The server's schedules, their next runs and last results, a line `key=value …` each.
+    pub async fn snapshot_schedule(&mut self) -> Result<Block> {
+        self.lines("SNAPSHOT SCHEDULE").await
+    }
+
     /// How the current or last SNAPSHOT CREATE or RESTORE goes.
     pub async fn snapshot_status(&mut self) -> Result<Block> {
         self.lines("SNAPSHOT STATUS").await
@@ -161,4 +207,9 @@ impl Client {
         let line = format!("{command} {}", rest(what, value)?);
         self.lines(&line).await
     }
+}
+
+/// A value in double quotes.
+fn quoted(what: &'static str, value: &str) -> Result<String> {
+    Ok(format!("\"{}\"", rest(what, value)?.replace('\\', "\\\\").replace('"', "\\\"")))
 }

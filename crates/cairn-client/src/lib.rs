@@ -28,7 +28,7 @@ mod request;
 mod shape;
 
 pub use client::{Client, Options};
-pub use commands::{Compression, Create};
+pub use commands::{Compression, Create, Prune};
 pub use decode::{Decoder, Frame};
 pub use error::{Error, Result};
 pub use halves::{Receiver, Sender};

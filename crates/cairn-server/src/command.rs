@@ -4,7 +4,7 @@ use crate::collection_change::SpecChange;
 use crate::wal_change::WalChange;
 use cairn_engine::topics::{TopicChange, TopicConfig};
 use cairn_engine::{Advise, Near, ParsedTime, Similar, Target, TimelineId, Write};
-use cairn_snapshot::{Base, Depth};
+use cairn_snapshot::{Base, Depth, RetentionPolicy};
 use std::sync::Arc;
 
 /// A request, typed.
@@ -234,8 +234,6 @@ pub enum Snapshot {
     Verify(Verify),
     /// Replace the state by one's, or bring a collection of it back, or make a branch of it.
     Restore(Restore),
-    /// Remove one.
-    Delete(String),
     /// How what two hold differs, by number.
     Diff {
         /// The one.
@@ -245,6 +243,18 @@ pub enum Snapshot {
         /// Of which repository.
         path: Option<String>,
     },
+    /// Remove one; not when it is pinned.
+    Delete(String),
+    /// Remove one, also when it is pinned.
+    DeletePinned(String),
+    /// Keep one from being pruned and deleted, with words for people.
+    Pin(String, String),
+    /// Let it go again.
+    Unpin(String),
+    /// Remove those that a policy does not keep.
+    Prune(Box<Prune>),
+    /// The schedules, their next runs and last results.
+    Schedule,
     /// How the current or last CREATE or RESTORE goes.
     Status,
 }
@@ -288,6 +298,17 @@ pub struct Restore {
     pub dry_run: bool,
     /// Of which repository.
     pub path: Option<String>,
+}
+
+/// The options of SNAPSHOT PRUNE.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Prune {
+    /// Which stay.
+    pub policy: RetentionPolicy,
+    /// Only those with this tag are looked at.
+    pub tag: Option<String>,
+    /// Only say what would go.
+    pub dry_run: bool,
 }
 
 /// The options of SNAPSHOT CREATE.

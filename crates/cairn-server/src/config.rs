@@ -6,6 +6,7 @@ mod keys_engine;
 mod keys_server;
 mod keys_wal;
 mod nearest;
+mod schedules;
 mod value;
 mod wal_keys;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use file::{ConfigError, Notice, Problem};
 pub use keys::{Key, keys};
+pub use schedules::ScheduleConfig;
 pub use value::Kind;
 
 /// A complete configuration. [`Config::parse`] reads it from YAML with nvecd's key names ([`keys`]); what a file leaves
@@ -83,6 +85,12 @@ pub struct SnapshotConfig {
     pub repository: Option<PathBuf>,
     /// `snapshot.default_filename`: the file of a DUMP SAVE without a path.
     pub default_filename: Option<String>,
+    /// `snapshot.interval_sec`: seconds between automatic dumps; 0: none.
+    pub interval_sec: u64,
+    /// `snapshot.retain`: automatic dumps that stay, the newest; 0: all.
+    pub retain: u32,
+    /// `snapshot.schedule`: when snapshots are taken, and which of them stay.
+    pub schedules: Vec<ScheduleConfig>,
 }
 
 impl SnapshotConfig {
@@ -145,6 +153,9 @@ impl Default for Config {
                 allowed_dirs: Vec::new(),
                 repository: None,
                 default_filename: None,
+                interval_sec: 0,
+                retain: 3,
+                schedules: Vec::new(),
             },
             logging: Logging { level: "info".to_owned(), json: false },
         }

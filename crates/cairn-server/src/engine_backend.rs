@@ -13,6 +13,8 @@ use crate::info::{Facts, recoverable, sections};
 use crate::jobs::{Jobs, read_only};
 use crate::memory::Memory;
 use crate::reply::Reply;
+use crate::scheduler::Scheduler;
+use crate::schedules::ScheduleStatus;
 use crate::snapshot::{newest, snapshot};
 use crate::storage::storage;
 use crate::timelines::timelines;
@@ -48,6 +50,8 @@ pub struct EngineBackend {
     topics: Mutex<Option<Arc<Topics>>>,
     /// Ships the log, when that is configured.
     archiver: Mutex<Option<Archiver>>,
+    /// Makes snapshots when they are due, when that is configured.
+    scheduler: Mutex<Option<Scheduler>>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     started_us: i64,
@@ -75,6 +79,7 @@ impl EngineBackend {
             opened: None,
             topics: Mutex::new(None),
             archiver: Mutex::new(None),
+            scheduler: Mutex::new(None),
             newest: Mutex::new(None),
             engine,
             storage,
@@ -97,6 +102,17 @@ impl EngineBackend {
     /// Ships the log to the repository from now on.
     pub fn with_archiver(self, archiver: Archiver) -> Self {
         EngineBackend { archiver: Mutex::new(Some(archiver)), ..self }
+    }
+
+    /// Makes snapshots by the schedules of the configuration from now on.
+    pub(crate) fn start_schedules(self: &Arc<Self>) -> Result<(), Failure> {
+        *self.scheduler.lock() = Scheduler::start(self)?;
+        Ok(())
+    }
+
+    /// How the schedules are doing.
+    pub(crate) fn schedules(&self) -> Vec<ScheduleStatus> {
+        self.scheduler.lock().as_ref().map(Scheduler::status).unwrap_or_default()
     }
 
     /// Requests may name any path: for whoever holds the directory and is asked by nobody else.
@@ -206,6 +222,7 @@ impl EngineBackend {
             memory: Memory::read(self.storage.as_ref()),
             uptime_s: (self.now_us() - self.started_us).max(0) / 1_000_000,
             last_snapshot: self.newest.lock().clone(),
+            schedules: self.schedules(),
             opened: self.opened.as_ref(),
             now_us: self.now_us(),
             archived: self.engine.options().archive.is_some(),
@@ -274,7 +291,7 @@ impl Backend for EngineBackend {
             Ask::Use(_)
             | Ask::Info
             | Ask::Dump(Dump::Status)
-            | Ask::Snapshot(Snapshot::Status)
+            | Ask::Snapshot(Snapshot::Status | Snapshot::Schedule)
             | Ask::Wal(Wal::Status) => Cost::Small,
             Ask::Collection(_)
             | Ask::Storage(_)
@@ -292,6 +309,9 @@ impl Backend for EngineBackend {
     }
 
     fn close(&self) -> Result<(), Failure> {
+        // What it is making is given up.
+        let scheduler = self.scheduler.lock().take();
+        drop(scheduler);
         // The topics are synced before the directory's lock goes.
         self.topics.lock().take();
         // What was acknowledged is shipped before the engine goes.
@@ -308,9 +328,21 @@ fn changes(ask: &Ask) -> bool {
         Ask::Collection(asked) => !matches!(asked, Collections::List | Collections::Stats(_)),
         Ask::Storage(asked) => !matches!(asked, StorageAsk::Stats(_)),
         Ask::Dump(asked) => matches!(asked, Dump::Save(_) | Dump::Load(_)),
-        Ask::Snapshot(asked) => {
-            matches!(asked, Snapshot::Create(_) | Snapshot::Restore(_) | Snapshot::Delete(_))
-        }
+        Ask::Snapshot(asked) => match asked {
+            Snapshot::List { .. }
+            | Snapshot::Diff { .. }
+            | Snapshot::Info(_)
+            | Snapshot::Verify(_)
+            | Snapshot::Schedule
+            | Snapshot::Status => false,
+            Snapshot::Prune(asked) => !asked.dry_run,
+            Snapshot::Create(_)
+            | Snapshot::Restore(_)
+            | Snapshot::Delete(_)
+            | Snapshot::DeletePinned(_)
+            | Snapshot::Pin(..)
+            | Snapshot::Unpin(_) => true,
+        },
         Ask::Wal(asked) => *asked != Wal::Status,
         Ask::Timeline(asked) => *asked != Timelines::List,
         // Opening them cuts torn ends and takes their lock.

@@ -4,8 +4,10 @@ use crate::archiver::ArchiveStatus;
 use crate::counters::Counters;
 use crate::memory::{Memory, human};
 use crate::reply::Section;
+use crate::schedules::ScheduleStatus;
 use crate::wal_change::{retention_text, wal_text};
 use cairn_engine::{Lsn, OpenReport, Stats, show_time};
+use cairn_snapshot::SnapshotId;
 
 /// What INFO is made of.
 pub(crate) struct Facts<'a> {
@@ -15,6 +17,8 @@ pub(crate) struct Facts<'a> {
     pub uptime_s: i64,
     /// The newest snapshot in the repository, by its id.
     pub last_snapshot: Option<String>,
+    /// How the schedules are doing.
+    pub schedules: Vec<ScheduleStatus>,
     /// What opening the engine did, when that is known.
     pub opened: Option<&'a OpenReport>,
     pub now_us: i64,
@@ -25,14 +29,41 @@ pub(crate) struct Facts<'a> {
 }
 
 pub(crate) fn sections(facts: &Facts<'_>) -> Vec<Section> {
-    vec![
+    let mut sections = vec![
         server(facts),
         stats(facts.counters),
         memory(facts.memory),
         cache(),
         data(facts.stats),
         persistence(facts),
-    ]
+    ];
+    sections.extend(snapshots(facts));
+    sections
+}
+
+/// How the schedules are doing, when there are any; the age of the newest snapshot is what a loss of the machine would take.
+fn snapshots(facts: &Facts<'_>) -> Option<Section> {
+    let all = &facts.schedules;
+    if all.is_empty() {
+        return None;
+    }
+    let time = |us: Option<i64>| us.map_or_else(|| "none".to_owned(), show_time);
+    let last = all.iter().filter_map(|s| s.last_us).max();
+    let failed = all.iter().max_by_key(|s| s.failed_us);
+    let id = facts.last_snapshot.as_ref().and_then(|id| id.parse::<SnapshotId>().ok());
+    let newest = last.max(id.map(|id| id.time_us()));
+    let age = newest.map(|us| (facts.now_us - us).max(0) / 1_000_000);
+    let lines = vec![
+        ("snapshot_schedules", all.len().to_string()),
+        ("snapshot_runs", all.iter().map(|s| s.runs).sum::<u64>().to_string()),
+        ("snapshot_failures", all.iter().map(|s| s.failures).sum::<u64>().to_string()),
+        ("snapshot_last_success", time(last)),
+        ("snapshot_last_failure", time(failed.and_then(|s| s.failed_us))),
+        ("snapshot_error", failed.and_then(|s| s.error.clone()).unwrap_or_else(|| "none".to_owned())),
+        ("snapshot_next_run", time(all.iter().filter_map(|s| s.next_us).min())),
+        ("snapshot_age_seconds", age.map_or_else(|| "none".to_owned(), |age| age.to_string())),
+    ];
+    Some(section("Snapshots", lines))
 }
 
 fn section(name: &'static str, lines: Vec<(&'static str, String)>) -> Section {

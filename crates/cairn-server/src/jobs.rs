@@ -4,9 +4,15 @@ use crate::failure::Failure;
 use crate::reply::{JobState, JobStatus};
 use cairn_engine::{Clock, ErrorKind};
 use cairn_snapshot::{Job, Progress};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often whoever waits for another job looks whether it should go on waiting.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// How long a job that was asked for waits for a scheduled one.
+const SCHEDULED_WAIT: Duration = Duration::from_secs(10);
 
 /// Which STATUS tells of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +42,14 @@ pub(crate) struct Jobs {
     /// The engine's too: what it does for a job ends as well.
     cancel: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
+    /// A job has ended.
+    ended: Condvar,
 }
 
 struct Slots {
     running: Option<(Family, Kind)>,
+    /// It is one of a schedule.
+    scheduled: bool,
     dump: JobStatus,
     snapshot: JobStatus,
     history: JobStatus,
@@ -57,8 +67,9 @@ impl Slots {
 
 impl Jobs {
     pub fn new(clock: Arc<dyn Clock>, cancel: Arc<AtomicBool>) -> Self {
-        let slots = Slots { running: None, dump: idle(), snapshot: idle(), history: idle() };
-        Jobs { slots: Mutex::new(slots), cancel, clock }
+        let slots =
+            Slots { running: None, scheduled: false, dump: idle(), snapshot: idle(), history: idle() };
+        Jobs { slots: Mutex::new(slots), cancel, clock, ended: Condvar::new() }
     }
 
     /// How the current or last job of a family goes.
@@ -76,7 +87,28 @@ impl Jobs {
         &self.cancel
     }
 
-    /// Runs a job on the caller's thread, or refuses it because another one runs.
+    /// As [`Jobs::run`] of what saves or tidies, waiting until no other runs. `cancel` ends the waiting and the work.
+    pub fn run_waiting<T>(
+        &self,
+        (family, kind): (Family, Kind),
+        operation: &'static str,
+        target: &str,
+        cancel: &AtomicBool,
+        work: impl FnOnce(&Job<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        while let Err(busy) = self.begin((family, kind), operation, target, true) {
+            if cancel.load(Ordering::Relaxed) || self.cancel.load(Ordering::Relaxed) {
+                return Err(busy);
+            }
+            let mut slots = self.slots.lock();
+            if slots.running.is_some() {
+                self.ended.wait_for(&mut slots, LOOK_PAUSE);
+            }
+        }
+        self.begun(family, cancel, work)
+    }
+
+    /// Runs a job on the caller's thread, or refuses it because another one runs; one of a schedule is waited for, a while.
     pub fn run<T>(
         &self,
         family: Family,
@@ -85,12 +117,30 @@ impl Jobs {
         target: &str,
         work: impl FnOnce(&Job<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.begin(family, kind, operation, target)?;
+        let mut waited = Duration::ZERO;
+        while let Err(busy) = self.begin((family, kind), operation, target, false) {
+            // Nobody asked for a scheduled one just now: it is let end, for a while.
+            let mut slots = self.slots.lock();
+            if !slots.scheduled || waited >= SCHEDULED_WAIT || self.cancel.load(Ordering::Relaxed) {
+                return Err(busy);
+            }
+            self.ended.wait_for(&mut slots, LOOK_PAUSE);
+            waited += LOOK_PAUSE;
+        }
+        self.begun(family, &self.cancel, work)
+    }
+
+    fn begun<T>(
+        &self,
+        family: Family,
+        cancel: &AtomicBool,
+        work: impl FnOnce(&Job<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let mut ending =
             Ending { jobs: self, family, error: Some("internal error: the job panicked".to_owned()) };
         let started_us = self.clock.now_us();
         let progress = |progress: Progress| self.progress(family, progress, started_us);
-        let result = work(&Job { threads: 0, progress: &progress, cancel: &self.cancel });
+        let result = work(&Job { threads: 0, progress: &progress, cancel });
         ending.error = result.as_ref().err().map(Failure::to_string);
         result
     }
@@ -102,10 +152,10 @@ impl Jobs {
 
     fn begin(
         &self,
-        family: Family,
-        kind: Kind,
+        (family, kind): (Family, Kind),
         operation: &'static str,
         target: &str,
+        scheduled: bool,
     ) -> Result<(), Failure> {
         let mut slots = self.slots.lock();
         if let Some((running, what)) = slots.running {
@@ -117,7 +167,7 @@ impl Jobs {
                 "{operation} {target} is in progress ({percent} %): try again later"
             )));
         }
-        slots.running = Some((family, kind));
+        (slots.running, slots.scheduled) = (Some((family, kind)), scheduled);
         *slots.of(family) = JobStatus {
             state: JobState::InProgress,
             operation,
@@ -159,13 +209,14 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         let end_s = self.jobs.now_s();
         let mut slots = self.jobs.slots.lock();
-        slots.running = None;
+        (slots.running, slots.scheduled) = (None, false);
         let status = slots.of(self.family);
         (status.end_s, status.eta_s) = (end_s, 0);
         match self.error.take() {
             None => (status.state, status.percent) = (JobState::Completed, 100),
             Some(error) => (status.state, status.error) = (JobState::Failed, error),
         }
+        self.jobs.ended.notify_all();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server: the line protocol over TCP, its limits and its configuration.
 
 mod archiver;
+mod auto_dump;
 mod backend;
 mod check;
 mod cidr;
@@ -16,16 +17,21 @@ mod frame;
 mod info;
 mod interpreter;
 mod jobs;
+mod keeping;
 mod memory;
 mod parse;
 mod parse_admin;
 mod parse_collection;
+mod parse_keeping;
 mod parse_snapshot;
 mod parse_topic;
 mod parse_topic_snapshot;
 mod parse_wal;
 mod render;
 mod reply;
+mod retention;
+mod scheduler;
+mod schedules;
 mod server;
 mod session;
 mod snapshot;
@@ -44,7 +50,7 @@ pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;
 pub use command::{
-    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, One, ReadTopic,
+    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, One, Prune, ReadTopic,
     Recover, ReplayWal, Restore, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions,
     TopicSnapshots, Topics, Verify, Wal,
 };
@@ -59,6 +65,8 @@ pub use parse::{is_verify, parse};
 pub use parse_wal::{ZONE_NOTE, in_order, timeline_id};
 pub use render::{Dialect, render};
 pub use reply::{Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, Reply, Section, Stores};
+pub use retention::{policy_text, take_policy};
+pub use schedules::{ScheduleStatus, scheduled, schedules_block};
 pub use server::Server;
 pub use timelines::{drop_plan, recovery_plan, timelines_block};
 pub use units::{parse_duration, parse_size, show_duration, show_size};

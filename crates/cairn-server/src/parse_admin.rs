@@ -26,7 +26,7 @@ pub(crate) fn dump(mut words: Words<'_>) -> Result<Dump> {
 }
 
 /// The rest of the line as one value, in double quotes or not.
-fn needed(words: Words<'_>, usage: &str) -> Result<String> {
+pub(crate) fn needed(words: Words<'_>, usage: &str) -> Result<String> {
     let value = unquoted(words.rest()).filter(|value| !value.is_empty());
     value.ok_or_else(|| Failure::input(usage))
 }

@@ -4,6 +4,7 @@ use crate::command::{Compression, Create, One, Restore, Snapshot, Verify};
 use crate::failure::{Failure, shown};
 use crate::parse::{Result, is};
 use crate::parse_admin::no_more;
+use crate::parse_keeping;
 use crate::wal_change::{bad, on_off};
 use crate::words::{Words, unquoted};
 use cairn_snapshot::{Base, Depth};
@@ -14,7 +15,7 @@ type Option_ = (String, String);
 pub(crate) fn snapshot(mut words: Words<'_>) -> Result<Snapshot> {
     let Some(verb) = words.next() else {
         return Err(Failure::input(
-            "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DELETE|DIFF|STATUS",
+            "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DIFF|DELETE|PIN|UNPIN|PRUNE|SCHEDULE|STATUS",
         ));
     };
     if is(verb, "CREATE") {
@@ -29,7 +30,15 @@ pub(crate) fn snapshot(mut words: Words<'_>) -> Result<Snapshot> {
     } else if is(verb, "RESTORE") {
         restore(words).map(Snapshot::Restore)
     } else if is(verb, "DELETE") {
-        subject("DELETE", "<id or name>", words, &[]).map(|(snapshot, _)| Snapshot::Delete(snapshot))
+        parse_keeping::delete(words)
+    } else if is(verb, "PIN") {
+        parse_keeping::pin(words)
+    } else if is(verb, "UNPIN") {
+        subject("UNPIN", "<id or name>", words, &[]).map(|(snapshot, _)| Snapshot::Unpin(snapshot))
+    } else if is(verb, "PRUNE") {
+        parse_keeping::prune(words)
+    } else if is(verb, "SCHEDULE") {
+        no_more("SNAPSHOT SCHEDULE", words).map(|()| Snapshot::Schedule)
     } else if is(verb, "DIFF") {
         diff(words)
     } else if is(verb, "STATUS") {

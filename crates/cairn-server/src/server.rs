@@ -89,7 +89,12 @@ impl Server {
             backend = backend.opened_with(report);
         }
         backend.resume_topics();
-        Server::bind_backend(config, Arc::new(backend), counters).await
+        let backend = Arc::new(backend);
+        let server = Server::bind_backend(config, Arc::clone(&backend) as _, counters).await?;
+        if !backend.read_only {
+            backend.start_schedules()?;
+        }
+        Ok(server)
     }
 
     /// Listens for any backend.

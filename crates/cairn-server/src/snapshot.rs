@@ -5,14 +5,18 @@ use crate::command::{Compression, Create, One, Snapshot as Ask, Verify};
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::jobs::{Family, Kind};
+use crate::keeping::{self, WRITER_WAIT};
 use crate::reply::{Block, JobStatus, Reply};
+use crate::schedules::schedules_block;
 use crate::snapshot_restore::restore;
 use cairn_engine::ErrorKind;
 use cairn_snapshot::{
-    CreateOptions, Created, Deleted, Depth, Job, Listed, Repository, Snapshot, SnapshotId, VerifyReport,
+    Base, CreateOptions, Created, DeleteOptions, Deleted, Depth, Job, Listed, Repository, Snapshot,
+    SnapshotId, VerifyReport, delete_with,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -23,8 +27,13 @@ pub(crate) fn snapshot(backend: &EngineBackend, ask: &Ask) -> Reply {
         Ask::Info(one) => info(backend, one),
         Ask::Verify(asked) => verify(backend, asked),
         Ask::Restore(asked) => restore(backend, asked),
-        Ask::Delete(asked) => delete(backend, asked),
         Ask::Diff { from, to, path } => diff(backend, (from, to), path.as_deref()),
+        Ask::Delete(asked) => delete(backend, asked, false),
+        Ask::DeletePinned(asked) => delete(backend, asked, true),
+        Ask::Pin(asked, note) => keeping::pin(backend, asked, note),
+        Ask::Unpin(asked) => keeping::unpin(backend, asked),
+        Ask::Prune(asked) => keeping::prune_asked(backend, asked),
+        Ask::Schedule => Ok(schedules_block(&backend.schedules())),
         Ask::Status => Ok(status(&backend.jobs.status(Family::Snapshot))),
     };
     done.map_or_else(Reply::Failed, Reply::Block)
@@ -62,13 +71,7 @@ pub(crate) fn holding(backend: &EngineBackend, asked: &str, path: Option<&str>) 
 fn create(backend: &EngineBackend, asked: &Create) -> Result<Block> {
     let target = asked.name.clone().unwrap_or_default();
     backend.jobs.run(Family::Snapshot, Kind::Save, "SNAPSHOT CREATE", &target, |job| {
-        backend.savable()?;
         let dir = dir(backend, asked.path.as_deref())?;
-        if asked.path.is_none() {
-            backend.prepare_dir(&backend.snapshot.dir)?;
-        }
-        let now_us = backend.now_us();
-        let repository = Repository::open_or_create(Arc::clone(&backend.storage), &dir, now_us)?;
         let options = CreateOptions {
             name: asked.name.clone(),
             description: asked.description.clone().unwrap_or_default(),
@@ -76,20 +79,53 @@ fn create(backend: &EngineBackend, asked: &Create) -> Result<Block> {
             compression: compression(asked.compression),
             collections: asked.collections.clone(),
             base: asked.base.clone(),
-            now_us,
+            now_us: backend.now_us(),
             ..CreateOptions::default()
         };
-        let Created { snapshot, full_because } =
-            cairn_snapshot::create_live(&repository, &backend.engine, &options, job)?;
-        backend.jobs.rename(Family::Snapshot, snapshot.id.as_str());
-        if asked.path.is_none() {
-            backend.set_newest(Some(snapshot.id.to_string()));
-        }
+        let Created { snapshot, full_because } = make(backend, &dir, &options, job)?;
         let block = lines(Block::new(format!("SNAPSHOT_CREATED {}", snapshot.id)), &dir, &snapshot);
         Ok(match full_because {
             Some(why) => block.pair("full_because", why),
             None => block,
         })
+    })
+}
+
+/// Stores the state as it is now.
+fn make(backend: &EngineBackend, dir: &Path, options: &CreateOptions, job: &Job<'_>) -> Result<Created> {
+    backend.savable()?;
+    let own = dir == backend.repository_dir;
+    if own {
+        backend.prepare_dir(&backend.snapshot.dir)?;
+    }
+    let repository = Repository::open_or_create(Arc::clone(&backend.storage), dir, options.now_us)?;
+    let made = cairn_snapshot::create_live(&repository, &backend.engine, options, job)?;
+    backend.jobs.rename(Family::Snapshot, made.snapshot.id.as_str());
+    if own {
+        backend.set_newest(Some(made.snapshot.id.to_string()));
+    }
+    Ok(made)
+}
+
+/// Takes the snapshot of a schedule, once no other job runs; its time and id. `cancel` ends it, and nothing is left.
+pub(crate) fn create_scheduled(
+    backend: &EngineBackend,
+    schedule: &str,
+    tag: &str,
+    (compression, base): (cairn_snapshot::Compression, Base),
+    cancel: &AtomicBool,
+) -> Result<(i64, String)> {
+    let family = (Family::Snapshot, Kind::Save);
+    backend.jobs.run_waiting(family, "scheduled SNAPSHOT CREATE", schedule, cancel, |job| {
+        let options = CreateOptions {
+            tags: vec![tag.to_owned()],
+            compression,
+            base,
+            now_us: backend.now_us(),
+            ..CreateOptions::default()
+        };
+        let made = make(backend, &backend.repository_dir, &options, job)?.snapshot;
+        Ok((made.created_us, made.id.to_string()))
     })
 }
 
@@ -104,9 +140,9 @@ fn compression(asked: Option<Compression>) -> cairn_snapshot::Compression {
 
 fn list(backend: &EngineBackend, collection: Option<&str>, path: Option<&str>) -> Result<Block> {
     let dir = dir(backend, path)?;
-    let mut listed = match open(backend, path)? {
-        Some(repository) => cairn_snapshot::list(&repository)?,
-        None => Vec::new(),
+    let (mut listed, pins) = match open(backend, path)? {
+        Some(repository) => (cairn_snapshot::list(&repository)?, cairn_snapshot::pins(&repository)?),
+        None => Default::default(),
     };
     if let Some(name) = collection {
         listed.retain(|entry| entry.whole().is_some_and(|snapshot| snapshot.has(name)));
@@ -114,7 +150,7 @@ fn list(backend: &EngineBackend, collection: Option<&str>, path: Option<&str>) -
     let mut block = Block::new(format!("SNAPSHOTS {}", listed.len()));
     for entry in listed {
         block = block.text(match entry {
-            Listed::Whole(snapshot) => line(&dir, &snapshot),
+            Listed::Whole(snapshot) => line(&dir, &snapshot, pins.contains_key(&snapshot.id)),
             Listed::Damaged { id, error } => format!("id={id} type=damaged error={error}"),
         });
     }
@@ -127,10 +163,11 @@ fn place(dir: &Path, snapshot: &Snapshot) -> String {
 }
 
 /// One line of `key=value`, the name last since it is optional.
-fn line(dir: &Path, snapshot: &Snapshot) -> String {
+fn line(dir: &Path, snapshot: &Snapshot, pinned: bool) -> String {
+    let pinned = if pinned { " pinned=on" } else { "" };
     let name = snapshot.name.as_ref().map(|name| format!(" name={name}")).unwrap_or_default();
     format!(
-        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} added_bytes={} base={} collections={} changed_vectors={} compression={} path={}{name}",
+        "id={} type={} created_at={} timeline={} lsn={} vectors={} events={} plain_bytes={} stored_bytes={} added_bytes={} base={} collections={} changed_vectors={} compression={}{pinned} path={}{name}",
         snapshot.id,
         snapshot.snapshot_type.name(),
         snapshot.created_at(),
@@ -183,7 +220,14 @@ fn lines(block: Block, dir: &Path, snapshot: &Snapshot) -> Block {
 fn info(backend: &EngineBackend, one: &One) -> Result<Block> {
     let repository = holding(backend, &one.snapshot, one.path.as_deref())?;
     let found = cairn_snapshot::find(&repository, &one.snapshot)?;
-    Ok(lines(Block::new(format!("SNAPSHOT_INFO {}", found.id)), repository.root(), &found))
+    let block = lines(Block::new(format!("SNAPSHOT_INFO {}", found.id)), repository.root(), &found);
+    Ok(match cairn_snapshot::pins(&repository)?.remove(&found.id) {
+        None => block,
+        Some(Ok(pin)) => {
+            block.pair("pinned", cairn_engine::show_time(pin.pinned_us)).pair("pin_note", pin.note)
+        }
+        Some(Err(e)) => block.pair("pinned", format!("its pin does not read: {e}")),
+    })
 }
 
 fn verify(backend: &EngineBackend, asked: &Verify) -> Result<Block> {
@@ -247,10 +291,10 @@ fn diff(backend: &EngineBackend, (from, to): (&str, &str), path: Option<&str>) -
     Ok(block)
 }
 
-fn delete(backend: &EngineBackend, asked: &str) -> Result<Block> {
+fn delete(backend: &EngineBackend, asked: &str, force: bool) -> Result<Block> {
     backend.jobs.run(Family::Snapshot, Kind::Tidy, "SNAPSHOT DELETE", asked, |_| {
         let Deleted { id, parts, stored_bytes, kept_for } =
-            cairn_snapshot::delete(&holding(backend, asked, None)?, asked)?;
+            delete_with(&holding(backend, asked, None)?, asked, &DeleteOptions { force, wait: WRITER_WAIT })?;
         backend.set_newest(newest(backend)?);
         let block = Block::new(format!("SNAPSHOT_DELETED {id}"))
             .pair("id", &id)

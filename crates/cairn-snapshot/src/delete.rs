@@ -4,10 +4,13 @@ use crate::catalog::{self, Listed};
 use crate::error::Result;
 use crate::layout;
 use crate::part::stored_parts;
+use crate::prune::check_unpinned;
 use crate::repository::Repository;
 use crate::snapshot_id::SnapshotId;
+use cairn_disk::parent_dir;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a delete did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +26,36 @@ pub struct Deleted {
     pub kept_for: Option<String>,
 }
 
-/// Deletes the snapshot of an id or a name. First it stops being a snapshot, durably and at once; then the parts go that
-/// no other snapshot names. A crash in between leaves parts that nothing names; the next delete removes them. Every other
-/// snapshot stays whole.
+/// How a snapshot is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Also when it is pinned.
+    pub force: bool,
+    /// How long another writer of the repository is waited for.
+    pub wait: Duration,
+}
+
+impl Default for DeleteOptions {
+    /// Not when it is pinned; a second.
+    fn default() -> Self {
+        DeleteOptions { force: false, wait: Duration::from_secs(1) }
+    }
+}
+
+/// As [`delete_with`], with the options that are the default.
 pub fn delete(repository: &Repository, id_or_name: &str) -> Result<Deleted> {
-    let _writer = repository.writer()?;
+    delete_with(repository, id_or_name, &DeleteOptions::default())
+}
+
+/// Deletes the snapshot of an id or a name; one that is pinned only by force. First it stops being a snapshot, durably and at
+/// once; then the parts go that no other snapshot names. A crash in between leaves parts that nothing names; the next delete
+/// removes them. Every other snapshot stays whole.
+pub fn delete_with(repository: &Repository, id_or_name: &str, options: &DeleteOptions) -> Result<Deleted> {
+    let _writer = repository.writer_after("snapshot delete", options.wait)?;
     let id = catalog::resolve(repository, id_or_name)?;
+    if !options.force {
+        check_unpinned(repository, &id)?;
+    }
     let (storage, root) = (repository.storage(), repository.root());
     let gone = layout::deleted_dir(root, &id);
     storage.rename(&layout::snapshot_dir(root, &id), &gone)?;
@@ -56,32 +83,74 @@ pub fn sweep(repository: &Repository) -> Result<Swept> {
 }
 
 /// The same, for whoever holds the writer's lock.
-fn remove_unnamed(repository: &Repository) -> Result<Swept> {
-    let mut swept = Swept::default();
+pub(crate) fn remove_unnamed(repository: &Repository) -> Result<Swept> {
     let (storage, root) = (repository.storage(), repository.root());
     // No part may go while a crash could bring back a snapshot that names it.
     storage.sync_dir(&root.join(layout::SNAPSHOTS))?;
-    let mut named = BTreeSet::new();
-    for listed in catalog::list(repository)? {
-        match listed {
-            Listed::Whole(snapshot) => named.extend(snapshot.parts().map(|part| (part.id, part.codec))),
-            Listed::Damaged { id, .. } => {
-                swept.kept_for = Some(id);
-                return Ok(swept);
-            }
-        }
-    }
-    let mut dirs: BTreeSet<PathBuf> = BTreeSet::new();
-    for (id, codec, path) in stored_parts(storage, root)? {
-        if named.contains(&(id, codec)) {
-            continue;
-        }
-        let bytes = storage.stat(&path)?.map_or(0, |stat| stat.bytes);
-        storage.remove(&path)?;
+    let Unnamed { parts, kept_for } = unnamed(repository, &BTreeSet::new())?;
+    let mut swept = Swept { kept_for, ..Swept::default() };
+    let mut dirs: BTreeSet<&Path> = BTreeSet::new();
+    let mut step = Step::default();
+    for (path, bytes) in &parts {
+        storage.remove(path)?;
         swept.parts += 1;
         swept.stored_bytes += bytes;
-        dirs.insert(layout::part_dir(root, id));
+        dirs.insert(parent_dir(path));
+        step.removed(*bytes);
     }
     dirs.iter().try_for_each(|dir| storage.sync_dir(dir))?;
     Ok(swept)
+}
+
+/// Stored parts that may go.
+#[derive(Debug, Default)]
+pub(crate) struct Unnamed {
+    /// Their files, with their lengths.
+    pub(crate) parts: Vec<(PathBuf, u64)>,
+    /// As [`Deleted::kept_for`]: then there are none.
+    pub(crate) kept_for: Option<String>,
+}
+
+/// The stored parts that no snapshot names, those in directories called `gone` aside.
+pub(crate) fn unnamed(repository: &Repository, gone: &BTreeSet<&str>) -> Result<Unnamed> {
+    let (storage, root) = (repository.storage(), repository.root());
+    let mut named = BTreeSet::new();
+    for listed in catalog::list(repository)? {
+        match listed {
+            listed if gone.contains(listed.id()) => {}
+            Listed::Whole(snapshot) => named.extend(snapshot.parts().map(|part| (part.id, part.codec))),
+            Listed::Damaged { id, .. } => return Ok(Unnamed { kept_for: Some(id), ..Unnamed::default() }),
+        }
+    }
+    let mut found = Unnamed::default();
+    for (id, codec, path) in stored_parts(storage, root)? {
+        if !named.contains(&(id, codec)) {
+            let bytes = storage.stat(&path)?.map_or(0, |stat| stat.bytes);
+            found.parts.push((path, bytes));
+        }
+    }
+    Ok(found)
+}
+
+/// Removing goes in small steps with a pause after each: on a file system that tells the device what is free (`discard`), the
+/// syncs of others wait until it is told.
+#[derive(Debug, Default)]
+struct Step {
+    files: u32,
+    bytes: u64,
+}
+
+impl Step {
+    const FILES_MAX: u32 = 16;
+    const BYTES_MAX: u64 = 64 << 20;
+    const PAUSE: Duration = Duration::from_millis(10);
+
+    fn removed(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+        if self.files >= Self::FILES_MAX || self.bytes >= Self::BYTES_MAX {
+            std::thread::sleep(Self::PAUSE);
+            *self = Step::default();
+        }
+    }
 }

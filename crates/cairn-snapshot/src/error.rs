@@ -3,6 +3,7 @@
 use crate::finding::Finding;
 use cairn_disk::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A result of a snapshot operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,6 +40,16 @@ pub enum Error {
     /// The named thing exists already.
     #[error("{0}")]
     Exists(String),
+    /// Another writer held the repository's lock for as long as was waited.
+    #[error("{}: locked by {holder}; waited {} s for it", path.display(), waited.as_secs())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// What the holder wrote about itself: its process and what it does.
+        holder: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// The caller asked to stop. Nothing was published.
     #[error("cancelled")]
     Cancelled,
@@ -62,6 +73,7 @@ impl Error {
             Error::Input(_) | Error::PathTraversal { .. } => ErrorKind::Input,
             Error::NotFound(_) => ErrorKind::NotFound,
             Error::Exists(_) => ErrorKind::Exists,
+            Error::Locked { .. } => ErrorKind::Locked,
             Error::Cancelled => ErrorKind::Busy,
             Error::Bug(_) => ErrorKind::Bug,
             Error::Engine(e) => e.kind(),

@@ -20,6 +20,9 @@ pub(crate) const METADATA: &str = "metadata.json";
 /// The hashes of a snapshot's stored files.
 pub(crate) const CHECKSUM: &str = "checksum.sha256";
 
+/// Keeps a snapshot from being pruned.
+pub(crate) const PIN: &str = "pin.json";
+
 /// The directory of a snapshot.
 pub(crate) fn snapshot_dir(root: &Path, id: &SnapshotId) -> PathBuf {
     root.join(SNAPSHOTS).join(id.as_str())

@@ -2,7 +2,8 @@
 //!
 //! A [`Repository`] is a directory of snapshots and of the parts they share. [`create`] stores a View in it, [`list`] and
 //! [`find`] say what is there, [`verify`] reads and hashes every byte, [`restore`] builds a data directory and [`load`]
-//! replaces a running engine's state, [`delete`] removes a snapshot. [`archive`] keeps the log beside them, so that any
+//! replaces a running engine's state, [`delete`] removes a snapshot, [`prune`] those that a [`RetentionPolicy`] does not keep;
+//! [`pin`] keeps one, and a [`Schedule`] says when the next one is due. [`archive`] keeps the log beside them, so that any
 //! point after a snapshot can be recovered ([`recover`]). [`export_log_snapshot`] keeps the snapshots of logs
 //! (`cairn_log::SnapshotManager`: of one log, mostly hard links beside it; here snapshots are of databases). [`nvec`] is the portable single file. Formats: `docs/format.md`.
 //!
@@ -47,19 +48,24 @@ pub mod nvec;
 mod part;
 mod part_writer;
 mod paths;
+mod pin;
+mod prune;
 mod recover;
 mod replay;
 mod repository;
 mod restore;
 mod restore_plan;
+mod retention;
+mod schedule;
 mod snapshot;
 mod snapshot_id;
 mod verify;
+mod zone;
 
 pub use catalog::{Listed, find, list};
 pub use codec::{Codec, Compression, FRAME_BYTES};
 pub use create::{CreateOptions, Created, create, create_live};
-pub use delete::{Deleted, Swept, delete, sweep};
+pub use delete::{DeleteOptions, Deleted, Swept, delete, delete_with, sweep};
 pub use diff::{DiffRow, diff};
 pub use digest::Digest;
 pub use error::{Error, Result};
@@ -70,13 +76,18 @@ pub use log_part::LogPart;
 pub use log_snapshot::{
     ExportedLog, export_log_snapshot, exported_log_snapshots, import_log_snapshot, verify_log_snapshot,
 };
-pub use names::dump_name;
+pub use names::{auto_dump_name, auto_dumps, dump_name};
 pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;
+pub use pin::{Pin, pin, pins, unpin};
+pub use prune::{PruneOptions, Pruned, candidates, newest_good_us, prune, prune_plan};
 pub use recover::{Recovered, recover};
 pub use repository::Repository;
 pub use restore::{Loaded, RestoreOptions, Restored, branch, load, load_collection, restore, restore_with};
 pub use restore_plan::{RestorePlan, plan_restore};
+pub use retention::{Candidate, Plan, Reason, RetentionPolicy, plan};
+pub use schedule::{Schedule, When};
 pub use snapshot::{Place, Snapshot, SnapshotCollection, SnapshotFile, SnapshotType};
 pub use snapshot_id::SnapshotId;
 pub use verify::{Depth, VerifyReport, verify, verify_all, verify_all_with, verify_with};
+pub use zone::Zone;

@@ -4,12 +4,12 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::names;
-use cairn_disk::{ErrorKind, FileType, LockGuard, Storage, atomic_replace, parent_dir, read_file};
+use cairn_disk::{FileType, LockGuard, Storage, atomic_replace, parent_dir, read_file};
 use cairn_engine::DatabaseId;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `format`.
 const FORMAT: &str = "cairndb-repository";
@@ -18,8 +18,11 @@ const VERSION: u32 = 1;
 /// Bytes of `cairn-repository.json`, at most.
 const BYTES_MAX: u64 = 4_096;
 
-/// How often a held lock is tried again, and what is waited before: a second in all.
-const LOCK_TRIES: u32 = 200;
+/// How long whoever makes the repository waits for another who does.
+const MAKE_WAIT: Duration = Duration::from_secs(1);
+/// How long whoever makes a snapshot waits for another writer: a prune of thousands of parts takes some seconds.
+const WRITER_WAIT: Duration = Duration::from_secs(5);
+/// What is waited before a held lock is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// An open repository. Reading takes no lock and writes nothing; [`crate::create`] and [`crate::delete`] hold `LOCK` while
@@ -66,7 +69,7 @@ impl Repository {
     pub fn create(storage: Arc<dyn Storage>, root: &Path, now_us: i64) -> Result<Repository> {
         let disk = storage.as_ref();
         make_dir(disk, root)?;
-        let _lock = lock(disk, root)?;
+        let _lock = lock(disk, root, "snapshot", MAKE_WAIT)?;
         check_unused(disk, root)?;
         for dir in [layout::PARTS, layout::SNAPSHOTS, layout::TMP] {
             disk.create_dir_all(&root.join(dir))?;
@@ -116,7 +119,12 @@ impl Repository {
 
     /// Takes the lock of writers, and removes what an earlier one left unfinished.
     pub(crate) fn writer(&self) -> Result<Writer> {
-        let lock = lock(self.storage(), &self.root)?;
+        self.writer_after("snapshot", WRITER_WAIT)
+    }
+
+    /// The same for `what`, the words that others see, waiting up to `wait` for another writer.
+    pub(crate) fn writer_after(&self, what: &str, wait: Duration) -> Result<Writer> {
+        let lock = lock(self.storage(), &self.root, what, wait)?;
         self.check()?;
         self.clean()?;
         Ok(Writer { _lock: lock })
@@ -154,21 +162,22 @@ fn remove(storage: &dyn Storage, path: &Path, file_type: FileType) -> Result<()>
     Ok(())
 }
 
-/// Takes the lock of writers. One that is held for a moment, as by whoever makes the repository, is waited for.
-fn lock(storage: &dyn Storage, root: &Path) -> Result<Box<dyn LockGuard>> {
+/// Takes the lock of writers for `what`. One that is held is waited for, up to `wait`; then the error names its holder.
+fn lock(storage: &dyn Storage, root: &Path, what: &str, wait: Duration) -> Result<Box<dyn LockGuard>> {
     let path = root.join(layout::LOCK);
-    for _ in 0..LOCK_TRIES {
-        match storage.lock(&path, &holder()) {
-            Err(e) if e.kind() == ErrorKind::Locked => std::thread::sleep(LOCK_PAUSE),
+    let (started, us) = (Instant::now(), format!("pid {} ({what})\n", std::process::id()));
+    loop {
+        match storage.lock(&path, &us) {
+            Err(cairn_disk::Error::Locked { path, holder }) => {
+                let waited = started.elapsed();
+                if waited >= wait {
+                    return Err(Error::Locked { path, holder: holder.trim().to_owned(), waited });
+                }
+                std::thread::sleep(LOCK_PAUSE.min(wait - waited));
+            }
             taken => return Ok(taken?),
         }
     }
-    Ok(storage.lock(&path, &holder())?)
-}
-
-/// What a lock file says, for people.
-fn holder() -> String {
-    format!("pid {} (snapshot)\n", std::process::id())
 }
 
 /// Makes a directory and those above it, all of which last.

@@ -32,6 +32,14 @@ impl SnapshotId {
         &self.0
     }
 
+    /// The second it was made in, microseconds since the Unix epoch.
+    pub fn time_us(&self) -> i64 {
+        let (plain, _) = self.0.split_at(PLAIN_BYTES);
+        let time = DateTime::strptime(FORMAT, plain).ok();
+        let time = time.and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC).ok());
+        time.map_or(0, |time| time.timestamp().as_microsecond())
+    }
+
     /// The time part, which orders as text, and the number after it.
     fn key(&self) -> (&str, u32) {
         let (plain, suffix) = self.0.split_at(PLAIN_BYTES);

@@ -3,6 +3,7 @@
 use crate::args_archive::{ArchiveArgs, RecoverArgs};
 use crate::args_collection::CollectionArgs;
 use crate::args_history::{OpenArgs, RepairArgs, TimelineArgs, WalArgs};
+use crate::args_keeping::{PinArgs, PruneArgs, ScheduleArgs};
 use crate::args_storage::StorageArgs;
 use crate::args_topic::TopicArgs;
 use crate::args_transfer::{ExportArgs, ImportArgs};
@@ -54,7 +55,10 @@ const SNAPSHOT_EXAMPLES: &str = "Examples:
   cairn snapshot list --repo backups
   cairn snapshot verify before-upgrade --repo backups     reads and hashes every byte
   cairn snapshot restore before-upgrade --repo backups --data restored
-  cairn snapshot delete before-upgrade --repo backups --dry-run";
+  cairn snapshot delete before-upgrade --repo backups --dry-run
+  cairn snapshot prune --repo backups --keep-last 7 --keep-daily 14 --dry-run
+  cairn snapshot pin before-upgrade --repo backups --note 'until the audit'
+  cairn snapshot schedule --addr 127.0.0.1:11017          next runs, last results";
 
 /// CairnDB: search by vector and by behaviour, where nothing acknowledged is lost.
 #[derive(Debug, Parser)]
@@ -79,7 +83,7 @@ pub enum Command {
     Serve(ServeArgs),
     /// Sends command lines to a server and prints its replies.
     Exec(ExecArgs),
-    /// Creates, lists, verifies, restores and deletes snapshots.
+    /// Creates, lists, verifies, restores, deletes, prunes and pins snapshots; shows their schedules.
     Snapshot(SnapshotArgs),
     /// Keeps the write-ahead log: enable, disable, status, replay, verify.
     Wal(WalArgs),
@@ -165,6 +169,14 @@ pub enum SnapshotCommand {
     Restore(RestoreArgs),
     /// Deletes a snapshot and the parts that only it names.
     Delete(DeleteArgs),
+    /// Removes the snapshots that a policy does not keep.
+    Prune(PruneArgs),
+    /// Keeps a snapshot from being pruned, and from being deleted by mistake.
+    Pin(PinArgs),
+    /// Takes a snapshot's pin off.
+    Unpin(OneArgs),
+    /// Shows schedules, their next runs and last results.
+    Schedule(ScheduleArgs),
 }
 
 /// Which repository: a directory, or that of a running server.
@@ -288,7 +300,7 @@ pub struct DiffArgs {
     pub place: WhereArgs,
 }
 
-/// Of `snapshot info`.
+/// Of `snapshot info` and `snapshot unpin`.
 #[derive(Debug, Args)]
 pub struct OneArgs {
     /// The snapshot's id or name.
@@ -354,6 +366,12 @@ pub struct DeleteArgs {
     /// Says what would go, and deletes nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Deletes it also when it is pinned.
+    #[arg(long)]
+    pub force: bool,
+    /// How long another writer of the repository is waited for.
+    #[arg(long, value_name = "DURATION", default_value = "60s", conflicts_with = "addr")]
+    pub wait: String,
 }
 
 /// Of `check`.

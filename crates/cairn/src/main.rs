@@ -5,6 +5,7 @@ mod args;
 mod args_archive;
 mod args_collection;
 mod args_history;
+mod args_keeping;
 mod args_storage;
 mod args_topic;
 mod args_transfer;

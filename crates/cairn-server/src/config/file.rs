@@ -3,7 +3,8 @@
 use super::Config;
 use super::keys::{Effect, Key, keys};
 use super::nearest::nearest;
-use super::value::{Node, shown, value};
+use super::schedules;
+use super::value::{Kind, Node, Value, shown, value};
 use super::wal_keys::WalKeys;
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
@@ -134,10 +135,24 @@ impl Reader<'_> {
         if let Node::Null = node.value {
             return;
         }
+        if key.kind == Kind::Schedules {
+            return self.schedules(key, at, node);
+        }
         let Some(value) = value(node, key.kind, self.text) else {
             let got = shown(node, self.text);
             return self.problem(at, format!("{}: expected {}, got {got}", key.name, key.kind));
         };
+        self.take(key, at, value);
+    }
+
+    fn schedules(&mut self, key: &'static Key, at: Location, node: &Spanned<Node>) {
+        match schedules::read(node, self.text) {
+            Ok(list) => self.take(key, at, Value::Schedules(list)),
+            Err(problems) => problems.into_iter().for_each(|(at, message)| self.problem(at, message)),
+        }
+    }
+
+    fn take(&mut self, key: &'static Key, at: Location, value: Value) {
         match key.effect {
             Effect::Now(set) => set(&mut self.config, value),
             Effect::Wal(set) => {

@@ -11,7 +11,6 @@ const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
 const HTTP: &str = "there is no HTTP interface yet";
 const CACHE: &str = "there is no cache yet: every search is computed";
 const RATE: &str = "there is no rate limiting yet";
-const SCHEDULE: &str = "there are no scheduled snapshots yet";
 const BUFFERS: &str = "buffers grow with what is in them, up to limits.line_bytes";
 
 pub(crate) static SERVER_KEYS: &[Key] = &[
@@ -41,8 +40,19 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "the file of DUMP SAVE without a path",
         |c, v| c.snapshot.default_filename = Some(v.text()).filter(|name| !name.is_empty()),
     ),
-    inert("snapshot.interval_sec", U64, "0", SCHEDULE),
-    inert("snapshot.retain", U32, "3", SCHEDULE),
+    key(
+        "snapshot.interval_sec",
+        Kind::Int(0, 10 * 366 * 86_400),
+        "0",
+        "seconds between automatic dumps, auto_*.snapshot in snapshot.dir; 0: none",
+        |c, v| c.snapshot.interval_sec = v.u64(),
+    ),
+    key("snapshot.retain", U32, "3", "automatic dumps that stay, the newest; 0: all", |c, v| {
+        c.snapshot.retain = v.u32()
+    }),
+    key("snapshot.schedule", Kind::Schedules, "[]", "when snapshots are taken and which stay", |c, v| {
+        c.snapshot.schedules = v.schedules()
+    }),
     inert(
         "snapshot.mode",
         Kind::Choice(&["fork", "lock"]),

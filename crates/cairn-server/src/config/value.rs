@@ -1,5 +1,6 @@
 //! A value of the configuration: what a key takes, and what a file gives it.
 
+use super::schedules::ScheduleConfig;
 use crate::cidr::Cidr;
 use crate::units::{parse_duration, parse_size, show_duration, show_size};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -28,6 +29,8 @@ pub enum Kind {
     Texts,
     /// A list of address ranges.
     Cidrs,
+    /// A list of schedules.
+    Schedules,
 }
 
 impl fmt::Display for Kind {
@@ -54,6 +57,7 @@ impl fmt::Display for Kind {
             Kind::Text => f.write_str("text"),
             Kind::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Kind::Texts => f.write_str("a list of texts"),
+            Kind::Schedules => f.write_str("a list of schedules, each a name with every or cron"),
             Kind::Cidrs => f.write_str("a list of address ranges like 192.168.1.0/24"),
         }
     }
@@ -68,6 +72,7 @@ pub(crate) enum Value {
     Text(String),
     Texts(Vec<String>),
     Cidrs(Vec<Cidr>),
+    Schedules(Vec<ScheduleConfig>),
 }
 
 impl Value {
@@ -102,6 +107,10 @@ impl Value {
 
     pub fn cidrs(self) -> Vec<Cidr> {
         if let Value::Cidrs(ranges) = self { ranges } else { Vec::new() }
+    }
+
+    pub fn schedules(self) -> Vec<ScheduleConfig> {
+        if let Value::Schedules(schedules) = self { schedules } else { Vec::new() }
     }
 
     pub fn texts(self) -> Vec<String> {
@@ -157,7 +166,7 @@ pub(crate) fn value(node: &Spanned<Node>, kind: Kind, source: &str) -> Option<Va
 }
 
 /// Text as written: a password of digits, or a word that YAML takes for a truth value, is text all the same.
-fn text(node: &Spanned<Node>, source: &str) -> Option<String> {
+pub(crate) fn text(node: &Spanned<Node>, source: &str) -> Option<String> {
     match &node.value {
         Node::Text(text) => Some(text.clone()),
         Node::Bool(_) | Node::Int(_) | Node::Float(_) => written(node, source).map(str::to_owned),

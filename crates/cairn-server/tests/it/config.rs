@@ -71,6 +71,7 @@ fn every_key_has_its_line_in_the_test_file_or_is_ours() {
         "api.tcp.dialect",
         "snapshot.allowed_dirs",
         "snapshot.repository",
+        "snapshot.schedule",
         "wal.sync_mode",
         "wal.flush_interval",
         "wal.retention",

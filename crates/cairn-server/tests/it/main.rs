@@ -12,6 +12,7 @@ mod dumps;
 mod frame;
 mod info;
 mod interpreter;
+mod keeping;
 mod limits;
 mod loading;
 mod parse;

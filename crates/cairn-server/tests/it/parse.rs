@@ -247,11 +247,30 @@ fn snapshots() {
     assert_eq!(snapshot("SNAPSHOT DELETE x"), Snapshot::Delete("x".into()));
     let diff = Snapshot::Diff { from: "a b".into(), to: "c".into(), path: None };
     assert_eq!(snapshot("SNAPSHOT DIFF \"a b\" c"), diff);
+    assert_eq!(snapshot("SNAPSHOT DELETE force=on two words"), Snapshot::DeletePinned("two words".into()));
+    assert_eq!(snapshot("SNAPSHOT PIN two words"), Snapshot::Pin("two words".into(), String::new()));
+    assert_eq!(snapshot("SNAPSHOT PIN note=\"a b\" x"), Snapshot::Pin("x".into(), "a b".into()));
+    assert_eq!(snapshot("SNAPSHOT UNPIN x"), Snapshot::Unpin("x".into()));
+    assert_eq!(snapshot("SNAPSHOT SCHEDULE"), Snapshot::Schedule);
+    let Snapshot::Prune(prune) = snapshot("SNAPSHOT PRUNE DRYRUN keep_last=7 tag=\"a b\" MAX_AGE=30d") else {
+        panic!("not a prune")
+    };
+    assert_eq!((prune.dry_run, prune.policy.keep_last, prune.tag.as_deref()), (true, 7, Some("a b")));
     assert_eq!(snapshot("SNAPSHOT STATUS"), Snapshot::Status);
     for (line, message) in [
-        ("SNAPSHOT", "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DELETE|DIFF|STATUS"),
+        (
+            "SNAPSHOT",
+            "SNAPSHOT requires subcommand: CREATE|LIST|INFO|VERIFY|RESTORE|DIFF|DELETE|PIN|UNPIN|PRUNE|SCHEDULE|STATUS",
+        ),
         ("SNAPSHOT FOO", "Unknown SNAPSHOT subcommand: FOO"),
         ("SNAPSHOT INFO", "SNAPSHOT INFO requires 1 argument: <id or name>"),
+        ("SNAPSHOT PIN note=x", "SNAPSHOT PIN requires 1 argument: <id or name>"),
+        ("SNAPSHOT PRUNE everything", "Invalid SNAPSHOT PRUNE option: everything"),
+        (
+            "SNAPSHOT PRUNE DRYRUN",
+            "SNAPSHOT PRUNE requires what to keep: keep_last=N, keep_daily=N, keep_within=30d, max_age=365d, …",
+        ),
+        ("SNAPSHOT PRUNE keep_last=all", "Invalid keep_last: expected a whole number of snapshots, got all"),
         ("SNAPSHOT CREATE x", "Invalid SNAPSHOT CREATE option: x"),
         ("SNAPSHOT CREATE compression=lz4", "Invalid compression value: lz4 (must be zstd, gzip, or none)"),
         ("SNAPSHOT CREATE description=\"x", "Invalid SNAPSHOT CREATE option: description=\"x"),

@@ -64,6 +64,13 @@ pub fn one(verb: &str, snapshot: &str) -> Result<String> {
     Ok(format!("SNAPSHOT {verb} {}", subject(snapshot)?))
 }
 
+/// `SNAPSHOT PIN`.
+pub fn pin(snapshot: &str, note: &str) -> Result<String> {
+    let mut line = String::from("SNAPSHOT PIN");
+    put(&mut line, "note", (!note.is_empty()).then_some(note))?;
+    Ok(format!("{line} {}", subject(snapshot)?))
+}
+
 /// `SNAPSHOT DIFF`.
 pub fn diff(from: &str, to: &str) -> Result<String> {
     Ok(format!("SNAPSHOT DIFF {} {}", subject(from)?, subject(to)?))

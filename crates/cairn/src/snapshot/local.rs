@@ -1,8 +1,9 @@
 //! Snapshots of a stopped server: the data directory and the repository are opened here.
 
-use super::lines;
+use super::{lines, prune, schedule};
 use crate::args::{
-    CompressionArg, CreateArgs, DiffArgs, HowArgs, RestoreArgs, SnapshotCommand, VerifyArgs, WhatArgs,
+    CompressionArg, CreateArgs, DeleteArgs, DiffArgs, HowArgs, RestoreArgs, SnapshotCommand, VerifyArgs,
+    WhatArgs,
 };
 use crate::args_archive::RecoverArgs;
 use crate::args_history::PlaceArgs;
@@ -18,12 +19,15 @@ use cairn_client::Block;
 use cairn_disk::ErrorKind;
 use cairn_engine::{Engine, Options, Target};
 use cairn_snapshot::{
-    Base, Compression, CreateOptions, Created, Depth, DiffRow, Error, Job, Listed, Progress, Repository,
-    RestoreOptions, RestorePlan, Restored, Snapshot, VerifyReport,
+    Base, Compression, CreateOptions, Created, DeleteOptions, Depth, DiffRow, Error, Job, Listed, Pin,
+    Progress, Repository, RestoreOptions, RestorePlan, Restored, Snapshot, SnapshotId, VerifyReport,
 };
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a pin waits for another writer.
+const PIN_WAIT: Duration = Duration::from_secs(60);
 
 /// Runs a command on a repository's directory.
 pub fn run(repo: &Path, command: &SnapshotCommand, output: Output) -> Result<()> {
@@ -31,13 +35,27 @@ pub fn run(repo: &Path, command: &SnapshotCommand, output: Output) -> Result<()>
         SnapshotCommand::Create(args) => create(repo, args, output),
         SnapshotCommand::List(args) => list(repo, args.collection.as_deref(), output),
         SnapshotCommand::Info(args) => {
-            output.record(&details(&cairn_snapshot::find(&open(repo)?, &args.snapshot)?))
+            let repository = open(repo)?;
+            let found = cairn_snapshot::find(&repository, &args.snapshot)?;
+            let mut fields = details(&found);
+            fields.push(field("pinned", cairn_snapshot::pins(&repository)?.get(&found.id).map(pin_text)));
+            output.record(&fields)
         }
         SnapshotCommand::Verify(args) => verify(repo, args, output),
         SnapshotCommand::Diff(args) => diff(repo, args, output),
         SnapshotCommand::Restore(args) => restore(repo, args, output),
         SnapshotCommand::Delete(args) if args.dry_run => plan_delete(repo, &args.snapshot, output),
-        SnapshotCommand::Delete(args) => delete(repo, &args.snapshot, output),
+        SnapshotCommand::Delete(args) => delete(repo, args, output),
+        SnapshotCommand::Pin(args) => {
+            let id = cairn_snapshot::pin(&open(repo)?, &args.snapshot, &args.note, now_us(), PIN_WAIT)?;
+            output.record(&[field("pinned", id.as_str()), field("note", args.note.as_str())])
+        }
+        SnapshotCommand::Unpin(args) => {
+            let id = cairn_snapshot::unpin(&open(repo)?, &args.snapshot, PIN_WAIT)?;
+            output.record(&[field("unpinned", id.as_str())])
+        }
+        SnapshotCommand::Prune(args) => prune::run(args, output),
+        SnapshotCommand::Schedule(args) => schedule::run(args, output),
     }
 }
 
@@ -119,7 +137,9 @@ pub fn listed(repo: &Path, collection: Option<&str>) -> Result<Vec<Listed>> {
 
 fn list(repo: &Path, collection: Option<&str>, output: Output) -> Result<()> {
     let listed = listed(repo, collection)?;
-    let rows: Vec<Vec<Field>> = listed.iter().map(row).collect();
+    let pins = cairn_snapshot::pins(&open(repo)?)?;
+    let pinned = |l: &Listed| l.id().parse::<SnapshotId>().is_ok_and(|id| pins.contains_key(&id));
+    let rows: Vec<Vec<Field>> = listed.iter().map(|l| row(l, pinned(l))).collect();
     output.list("snapshots", &rows)?;
     match listed.iter().find(|l| l.whole().is_none()) {
         None => Ok(()),
@@ -128,7 +148,22 @@ fn list(repo: &Path, collection: Option<&str>, output: Output) -> Result<()> {
     }
 }
 
-fn row(listed: &Listed) -> Vec<Field> {
+/// Why and since when it is pinned.
+fn pin_text(pin: &Result<Pin, Error>) -> String {
+    match pin {
+        Ok(pin) if pin.note.is_empty() => cairn_engine::show_time(pin.pinned_us),
+        Ok(pin) => format!("{}: {}", cairn_engine::show_time(pin.pinned_us), pin.note),
+        Err(e) => format!("its pin does not read: {e}"),
+    }
+}
+
+fn row(listed: &Listed, pinned: bool) -> Vec<Field> {
+    let mut fields = fields_of(listed);
+    fields.push(field("pinned", pinned));
+    fields
+}
+
+fn fields_of(listed: &Listed) -> Vec<Field> {
     match listed {
         Listed::Whole(s) => vec![
             field("id", s.id.as_str()),
@@ -370,8 +405,9 @@ pub fn restore_to(repo: &Path, snapshot: &str, data: &Path) -> Result<Restored> 
     })
 }
 
-fn delete(repo: &Path, snapshot: &str, output: Output) -> Result<()> {
-    let deleted = cairn_snapshot::delete(&open(repo)?, snapshot)?;
+fn delete(repo: &Path, args: &DeleteArgs, output: Output) -> Result<()> {
+    let options = DeleteOptions { force: args.force, wait: prune::wait(&args.wait)? };
+    let deleted = cairn_snapshot::delete_with(&open(repo)?, &args.snapshot, &options)?;
     output.record(&[
         field("deleted", deleted.id.as_str()),
         count_field("parts", deleted.parts),
@@ -417,6 +453,7 @@ impl From<Error> for Failure {
             ErrorKind::Corrupt => {
                 failure.next("nothing was changed; cairn snapshot list shows what else there is")
             }
+            ErrorKind::Locked => failure.next("wait for it to end, then run the same command again"),
             ErrorKind::NotFound => failure.next("cairn snapshot list shows what there is"),
             ErrorKind::Exists => failure.next("choose another name, or a directory that is absent or empty"),
             _ => failure,

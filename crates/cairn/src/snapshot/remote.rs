@@ -34,7 +34,13 @@ pub fn run(addr: &str, command: &SnapshotCommand, output: Output) -> Result<()> 
         SnapshotCommand::Info(args) => lines::one("INFO", &args.snapshot)?,
         SnapshotCommand::Verify(args) => lines::verify(args)?,
         SnapshotCommand::Restore(args) => lines::restore(&args.snapshot, &args.how, None)?,
+        SnapshotCommand::Delete(args) if args.force => lines::one("DELETE force=on", &args.snapshot)?,
         SnapshotCommand::Delete(args) => lines::one("DELETE", &args.snapshot)?,
+        SnapshotCommand::Pin(args) => lines::pin(&args.snapshot, &args.note)?,
+        SnapshotCommand::Unpin(args) => lines::one("UNPIN", &args.snapshot)?,
+        SnapshotCommand::Prune(_) | SnapshotCommand::Schedule(_) => {
+            return Err(Failure::new(Exit::Failed, "a command of its own was sent as a single line"));
+        }
     };
     output.record(&fields(&ask(addr, &line)?))
 }
@@ -62,6 +68,7 @@ fn row(values: &HashMap<&str, &str>) -> Vec<Field> {
         count("events"),
         bytes("stored_bytes"),
         bytes("added_bytes"),
+        field("pinned", values.contains_key("pinned")),
     ]
 }
 

@@ -14,6 +14,7 @@ mod help;
 mod import;
 mod import_interrupted;
 mod import_sample;
+mod keeping;
 mod locked;
 mod open;
 mod repair;
