@@ -4,7 +4,8 @@
 //! [`find`] say what is there, [`verify`] reads and hashes every byte, [`restore`] builds a data directory and [`load`]
 //! replaces a running engine's state, [`delete`] removes a snapshot. [`archive`] keeps the log beside them, so that any
 //! point after a snapshot can be recovered ([`recover`]). [`export_log_snapshot`] keeps the snapshots of logs
-//! (`cairn_log::SnapshotManager`: of one log, mostly hard links beside it; here snapshots are of databases). [`nvec`] is the portable single file. Formats: `docs/format.md`.
+//! (`cairn_log::SnapshotManager`: of one log, mostly hard links beside it; here snapshots are of databases). [`SnapshotManager`] offers
+//! all this as async calls. [`nvec`] is the portable single file. Formats: `docs/format.md`.
 //!
 //! ```
 //! use cairn_engine::{Engine, Options, Write, check_dir};
@@ -40,6 +41,7 @@ mod job;
 mod layout;
 mod log_part;
 mod log_snapshot;
+pub mod manager;
 mod metadata;
 mod names;
 pub mod nvec;
@@ -67,6 +69,7 @@ pub use log_part::LogPart;
 pub use log_snapshot::{
     ExportedLog, export_log_snapshot, exported_log_snapshots, import_log_snapshot, verify_log_snapshot,
 };
+pub use manager::{SnapshotConfig, SnapshotManager, VectorDB};
 pub use names::dump_name;
 pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;

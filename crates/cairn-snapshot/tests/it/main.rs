@@ -25,6 +25,7 @@ mod incremental;
 mod indexed;
 mod listing;
 mod log_snapshots;
+mod manager;
 mod names;
 mod nvec_collections;
 mod nvec_files;
