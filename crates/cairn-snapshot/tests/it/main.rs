@@ -36,6 +36,7 @@ mod nvec_foreign;
 #[path = "../../../cairn-engine/tests/it/oracle.rs"]
 mod oracle;
 mod paths;
+mod proportion;
 mod real_disk;
 mod recover;
 mod repositories;
