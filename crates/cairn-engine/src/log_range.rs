@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::mutation::{Change, Mutation};
 use crate::replay::log_config;
-use crate::timeline::{LogPlace, Timeline};
+use crate::timeline::Timeline;
 use crate::view::Position;
 use crate::wal_settings::WalSettings;
 use cairn_log::{Log, Lsn, Reader, TimelineId};
@@ -83,10 +83,6 @@ impl Engine {
                 legs.push((*id, Lsn(lower.0 + 1), upper));
             }
             if *id == after.0 && lower <= upper {
-                if window.timeline.log == LogPlace::Off {
-                    // After a crash it has other records with the same LSNs.
-                    return Err(without_log(*id));
-                }
                 legs.reverse();
                 let range = LogRange { legs };
                 self.check_range(&range)?;

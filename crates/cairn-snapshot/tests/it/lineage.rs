@@ -105,7 +105,7 @@ fn what_a_crash_took_back_is_no_base() {
         write(&engine, (0..10).map(|i| vector(&format!("old-{i}"), &[i as f32, 1.0])).collect());
         let first = CreateOptions { now_us: NOW_US, ..CreateOptions::default() };
         let base = create_live(&open_or_create(&disk), &engine, &first, &one_thread()).expect("created");
-        // No checkpoint: the vectors are lost, and as many others take their LSNs where there is no log.
+        // No checkpoint: the vectors are lost. Without a log as many others take their LSNs, on another timeline.
         let disk = disk.image(Fate::Dropped);
         let (engine, _) = Engine::open(storage(&disk), Path::new("/db"), options).expect("it opens");
         assert_eq!(engine.stats().counts.vectors, 0);
