@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A timeline being built: image files are put into it, in any order and from any thread, and a manifest finishes it.
 /// Until then it is no timeline, and the next open removes it.
@@ -25,6 +26,7 @@ pub struct TimelineDraft {
     /// The directories of other timelines, whose files may be the very ones that are put into this.
     pub(crate) others: Vec<PathBuf>,
     files: Mutex<BTreeMap<String, FileRef>>,
+    apart: AtomicBool,
 }
 
 impl TimelineDraft {
@@ -37,7 +39,8 @@ impl TimelineDraft {
         for sub in dir.image_dirs().iter().chain([&dir.wal(), &dir.checkpoints()]) {
             storage.create_dir_all(sub)?;
         }
-        Ok(TimelineDraft { storage, dir, id, others, files: Mutex::default() })
+        let (files, apart) = (Mutex::default(), AtomicBool::new(false));
+        Ok(TimelineDraft { storage, dir, id, others, files, apart })
     }
 
     /// Writes and syncs one file of the image.
@@ -63,6 +66,16 @@ impl TimelineDraft {
             unsynced: 0,
             finished: false,
         })
+    }
+
+    /// Says that what is put into it is not the state that the manifest says it is of: a part of it, or more. The timeline will
+    /// have no parent, since no record of another one leads to it.
+    pub fn set_apart(&self) {
+        self.apart.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_apart(&self) -> bool {
+        self.apart.load(Ordering::Relaxed)
     }
 
     /// Its directory.
@@ -154,7 +167,7 @@ impl TimelineDraft {
             storage.sync_dir(&dir)?;
         }
         atomic_replace(storage, &self.dir.checkpoint(origin.lsn), &manifest.encode()?)?;
-        let parent = (origin.lsn.0 > 0).then_some(origin.timeline);
+        let parent = (origin.lsn.0 > 0 && !self.is_apart()).then_some(origin.timeline);
         let timeline = Timeline {
             id: self.id,
             database,

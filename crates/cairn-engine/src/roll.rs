@@ -49,8 +49,12 @@ impl TimelineDraft {
         manifest: &[u8],
         roll: Roll<'_, E>,
     ) -> Result<(TimelineDraft, Vec<u8>), E> {
+        let apart = self.is_apart() || roll.only.is_some();
         let rolled = self.apply(manifest, Some(roll)).and_then(|view| {
             let next = self.another()?;
+            if apart {
+                next.set_apart();
+            }
             match next.put_image(view.into_image()) {
                 Ok(manifest) => Ok((next, manifest)),
                 Err(e) => {

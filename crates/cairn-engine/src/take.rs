@@ -24,7 +24,7 @@ impl Engine {
     /// a draft and returns the manifest, then a roll is applied to them. All other collections stay as they are.
     ///
     /// Meanwhile writes are answered [`Error::Loading`] and reads come from the old state, which is kept beside the new
-    /// one. On any failure nothing has changed. Graphs and codes of the collection are computed anew, in the background.
+    /// one, and is not its parent: no record leads from the one to the other. On any failure nothing has changed. Graphs and codes of the collection are computed anew, in the background.
     pub fn take<E: From<Error>>(
         &self,
         reason: &str,
@@ -38,7 +38,11 @@ impl Engine {
             let taken = fill(&draft).and_then(|manifest| draft.apply(&manifest, roll));
             let combined = taken.and_then(|taken| {
                 let view = combine(self.view()?, &taken, take)?;
-                self.draft_timeline(reason, |draft| Ok::<_, E>(draft.put_image(view.into_image())?), None)
+                let fill = |draft: &TimelineDraft| {
+                    draft.set_apart();
+                    Ok::<_, E>(draft.put_image(view.into_image())?)
+                };
+                self.draft_timeline(reason, fill, None)
             });
             // Mapped files of it stay readable until nobody maps them.
             let abandoned = draft.abandon();

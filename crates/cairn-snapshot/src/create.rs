@@ -190,14 +190,19 @@ fn check_name_free(repository: &Repository, name: &str) -> Result<()> {
     }
 }
 
+/// The next id of this second. One that a deleted snapshot had is taken again only when no later one is there: ids say which is newer.
 fn free_id(repository: &Repository, now_us: i64) -> Result<SnapshotId> {
-    for nth in 1..=NAMES_A_SECOND_MAX {
-        let id = SnapshotId::at(now_us, nth)?;
-        if repository.storage().stat(&layout::snapshot_dir(repository.root(), &id))?.is_none() {
-            return Ok(id);
+    let first = SnapshotId::at(now_us, 1)?;
+    let mut nth = 1;
+    for entry in repository.storage().list(&repository.root().join(layout::SNAPSHOTS))? {
+        if let Some(taken) = entry.name.parse().ok().and_then(|id: SnapshotId| id.nth_with(&first)) {
+            nth = nth.max(taken.saturating_add(1));
         }
     }
-    Err(Error::Exists(format!("{NAMES_A_SECOND_MAX} snapshots of one second")))
+    if nth > NAMES_A_SECOND_MAX {
+        return Err(Error::Exists(format!("{NAMES_A_SECOND_MAX} snapshots of one second")));
+    }
+    SnapshotId::at(now_us, nth)
 }
 
 /// A snapshot that is being made.

@@ -104,6 +104,10 @@ pub(crate) fn plan_log(
     full_share: f64,
     job: &Job<'_>,
 ) -> Result<Result<LogPlan, NoLog>> {
+    if !engine.stats().status.wal.include_vectors {
+        // A crash since the base may have taken vectors back that it has, and no record says so.
+        return Ok(Err(NoLog::Parts));
+    }
     let range = match engine.log_range((base.timeline, base.lsn), position) {
         Ok(range) => range,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Err(NoLog::Parts)),

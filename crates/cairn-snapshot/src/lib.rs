@@ -5,7 +5,8 @@
 //! replaces a running engine's state, [`delete`] removes a snapshot, [`prune`] those that a [`RetentionPolicy`] does not keep;
 //! [`pin`] keeps one, and a [`Schedule`] says when the next one is due. [`archive`] keeps the log beside them, so that any
 //! point after a snapshot can be recovered ([`recover`]). [`export_log_snapshot`] keeps the snapshots of logs
-//! (`cairn_log::SnapshotManager`: of one log, mostly hard links beside it; here snapshots are of databases). [`nvec`] is the portable single file. Formats: `docs/format.md`.
+//! (`cairn_log::SnapshotManager`: of one log, mostly hard links beside it; here snapshots are of databases). [`SnapshotManager`] offers
+//! all this as async calls. [`nvec`] is the portable single file. Formats: `docs/format.md`.
 //!
 //! ```
 //! use cairn_engine::{Engine, Options, Write, check_dir};
@@ -42,6 +43,7 @@ mod job;
 mod layout;
 mod log_part;
 mod log_snapshot;
+pub mod manager;
 mod metadata;
 mod names;
 pub mod nvec;
@@ -76,6 +78,7 @@ pub use log_part::LogPart;
 pub use log_snapshot::{
     ExportedLog, export_log_snapshot, exported_log_snapshots, import_log_snapshot, verify_log_snapshot,
 };
+pub use manager::{SnapshotConfig, SnapshotManager, VectorDB};
 pub use names::{auto_dump_name, auto_dumps, dump_name};
 pub use part::{PART_BYTES_MAX, Part, PartId};
 pub use paths::resolve;

@@ -188,6 +188,9 @@ impl<'a> Source<'a> {
     /// Puts the checkpoint's files into a draft; the bytes of its manifest.
     pub(crate) fn fill(&self, draft: &TimelineDraft) -> Result<Vec<u8>> {
         let (repository, snapshot, job) = (self.repository, self.snapshot, self.job);
+        if !snapshot.whole {
+            draft.set_apart();
+        }
         let manifest = snapshot.manifest.read_all(repository.storage(), repository.root(), job.cancel)?;
         let plain_bytes = snapshot.files.iter().map(|file| file.part.bytes).sum();
         let meter = Meter::new(job, snapshot.files.len() as u64, plain_bytes);

@@ -40,6 +40,12 @@ impl SnapshotId {
         time.map_or(0, |time| time.timestamp().as_microsecond())
     }
 
+    /// Its number among those of one second, if it is of the same as `other`.
+    pub(crate) fn nth_with(&self, other: &SnapshotId) -> Option<u32> {
+        let (plain, nth) = self.key();
+        (plain == other.key().0).then_some(nth)
+    }
+
     /// The time part, which orders as text, and the number after it.
     fn key(&self) -> (&str, u32) {
         let (plain, suffix) = self.0.split_at(PLAIN_BYTES);

@@ -5,7 +5,7 @@ use crate::support::*;
 use cairn_disk::{Fate, SimDisk, Storage};
 use cairn_engine::{
     ArchivePolicy, Core, Engine, ErrorKind, EventOp, LogPlace, Lsn, ManualClock, Options, SyncMode, Target,
-    WalSettings, WhenFull,
+    WalSettings, WhenFull, Write,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -276,6 +276,25 @@ fn a_log_without_vectors_loses_those_since_the_checkpoint_and_only_those() {
     assert!(crashed.write(vec![vector("new", &[3.0])])[0].is_err(), "the dimension is known");
     engine.close().expect("an orderly close takes a checkpoint");
     assert_eq!(open(&disk, &options).stats().counts.vectors, 2);
+}
+
+#[test]
+fn what_was_done_to_a_vector_that_a_crash_took_is_replayed() {
+    let disk = SimDisk::new(7);
+    let wal = WalSettings { include_vectors: false, ..WalSettings::default() };
+    let options = Options { wal: Some(wal), ..options() };
+    let engine = open(&disk, &options);
+    let writes = vec![
+        vector("a", &[1.0, 2.0]),
+        metadata("a", "k:v"),
+        Write::VectorDelete { id: "a".to_owned() },
+        vector("b", &[1.0, 2.0]),
+        metadata("b", "k:v"),
+    ];
+    assert!(engine.write(writes).iter().all(Result::is_ok));
+    let crashed = open(&disk.image(Fate::Dropped), &options);
+    let stats = crashed.stats();
+    assert_eq!((stats.lsn, stats.counts.vectors, stats.counts.metadata), (Lsn(5), 0, 1));
 }
 
 fn fill(core: &mut Core, clock: &ManualClock, n: u64, step_us: i64) {

@@ -40,7 +40,7 @@ pub(crate) struct Point {
 /// Everything in a repository that recovery can begin with or go on with.
 pub(crate) struct History {
     pub archived: BTreeMap<TimelineId, ArchivedTimeline>,
-    /// Whole ones, newest first.
+    /// Of whole databases and undamaged, newest first: no log leads on from single collections.
     pub snapshots: Vec<Snapshot>,
     root: std::path::PathBuf,
 }
@@ -50,7 +50,7 @@ impl History {
         let archived =
             catalog::list(repository)?.into_iter().map(|archived| (archived.id, archived)).collect();
         let snapshots = list_snapshots(repository)?.into_iter().filter_map(|listed| match listed {
-            Listed::Whole(snapshot) => Some(*snapshot),
+            Listed::Whole(snapshot) => snapshot.whole.then_some(*snapshot),
             Listed::Damaged { .. } => None,
         });
         Ok(History { archived, snapshots: snapshots.collect(), root: repository.root().to_owned() })

@@ -30,6 +30,18 @@ fn deleting_removes_only_what_no_other_names() {
 }
 
 #[test]
+fn an_id_that_became_free_is_not_given_to_a_newer_one_below_those_there() {
+    let disk = SimDisk::new(1);
+    let (first, second) = two_states(&disk);
+    delete(&open(&disk), first.id.as_str()).expect("deleted");
+    let third = create(&disk, tiny_state(), &options(Compression::default()));
+    assert_eq!(third.id.to_string(), format!("{}-3", first.id));
+    let listed = list(&open(&disk)).expect("readable");
+    let ids: Vec<&str> = listed.iter().map(cairn_snapshot::Listed::id).collect();
+    assert_eq!(ids, [third.id.as_str(), second.id.as_str()], "newest first");
+}
+
+#[test]
 fn parts_of_an_unfinished_create_go_with_the_next_delete() {
     let disk = SimDisk::new(1);
     let (first, second) = two_states(&disk);
