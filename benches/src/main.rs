@@ -1,8 +1,8 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire`
-//! runs one part.
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|larger`
+//! runs one part; `larger` runs only then.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
@@ -13,6 +13,9 @@ mod filters;
 mod graph;
 mod graph_set;
 mod imports;
+mod larger;
+mod larger_load;
+mod larger_process;
 mod load;
 mod log;
 mod machine;
@@ -34,6 +37,11 @@ async fn main() -> Result<()> {
     match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["graph", dir] => return graph::run(dir.as_ref()),
         ["graph-set", dir, rows] => return graph_set::write(dir.as_ref(), rows.parse()?),
+        ["larger-process", dir, rows, dimension, queries, group] => {
+            larger_process::join(group)?;
+            let (rows, dimension, queries) = (rows.parse()?, dimension.parse()?, queries.parse()?);
+            return larger::child(dir.as_ref(), larger::Sizes { rows, dimension, hot_bytes: 0, queries });
+        }
         _ => {}
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
@@ -69,6 +77,10 @@ async fn main() -> Result<()> {
     }
     if wanted("recovery") {
         recovery::run()?;
+    }
+    // Makes gigabytes first: only when asked for.
+    if parts.iter().any(|part| part == "larger") {
+        larger::run()?;
     }
     if wanted("imports") {
         imports::run()?;

@@ -3,10 +3,46 @@
 use crate::{Advice, Bytes, Error, Result};
 use std::fs;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
 impl Bytes for Vec<u8> {}
+
+/// Where a mapping of a file begins is a multiple of this, and more.
+const ALIGN: usize = 64;
+
+/// A file's bytes in memory, aligned as a mapping would be: whoever asks for aligned columns has them on every disk.
+pub(crate) struct InMemory {
+    buffer: Vec<u8>,
+    at: usize,
+    bytes: usize,
+}
+
+impl InMemory {
+    pub(crate) fn new(bytes: &[u8]) -> InMemory {
+        let mut buffer = vec![0; bytes.len() + ALIGN];
+        // The buffer stays where it is.
+        let at = buffer.as_ptr().align_offset(ALIGN).min(ALIGN);
+        buffer[at..at + bytes.len()].copy_from_slice(bytes);
+        InMemory { buffer, at, bytes: bytes.len() }
+    }
+}
+
+impl std::fmt::Debug for InMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InMemory").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Deref for InMemory {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer[self.at..self.at + self.bytes]
+    }
+}
+
+impl Bytes for InMemory {}
 
 /// A whole file, mapped.
 #[derive(Debug)]
@@ -41,6 +77,11 @@ impl Bytes for Mapped {
             Advice::Sequential => memmap2::Advice::Sequential,
         };
         self.told("advise", self.map.advise(advice))
+    }
+
+    fn will_need(&self, range: Range<usize>) -> Result<()> {
+        let asked = self.map.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        self.told("advise", asked)
     }
 
     fn populate(&self) -> Result<()> {

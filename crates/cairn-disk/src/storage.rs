@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use std::fmt;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
 /// What a path is. Symbolic links are never followed by [`Storage::stat`].
@@ -65,6 +65,11 @@ pub trait Bytes: Deref<Target = [u8]> + Send + Sync + fmt::Debug {
 
     /// Tells the system how they will be read.
     fn advise(&self, _advice: Advice) -> Result<()> {
+        Ok(())
+    }
+
+    /// Asks the system to read some of them into memory soon. Nothing waits for it.
+    fn will_need(&self, _range: Range<usize>) -> Result<()> {
         Ok(())
     }
 

@@ -200,10 +200,28 @@ impl MergeJob {
             StorageMode::Memory => self.in_memory(&rows, pace)?,
             StorageMode::Mmap | StorageMode::Hybrid => self.in_file(&rows, pace)?,
         };
+        if self.spec.storage == StorageMode::Hybrid {
+            self.carry_heat(&segment, &from);
+        }
         let segment = Arc::new(segment);
         self.derive(&segment, pace)?;
         let (timeline, collection) = (self.timeline, self.collection);
         Ok(Some(Merged { timeline, collection, segment, from }))
+    }
+
+    /// Rows are wanted as often as they were where they came from.
+    fn carry_heat(&self, segment: &VectorSegment, from: &[Place]) {
+        let held: Vec<_> = self
+            .sources
+            .iter()
+            .filter_map(|number| Some((*number, self.vectors.segment(*number)?.hot().held()?)))
+            .collect();
+        let count = |row: u32| {
+            let place = from.get(row as usize)?;
+            let (_, held) = held.iter().find(|(number, _)| *number == place.segment)?;
+            Some(held.count(place.row))
+        };
+        segment.hot().switch_on(segment.rows(), |row| count(row).unwrap_or(0));
     }
 
     /// Computes what the collection wants of the segment before any row is moved in: searches never do without.

@@ -1,5 +1,5 @@
 //! Maintenance: a thread that compacts segments, computes their graphs and codes, moves columns, and checks mapped files,
-//! one piece of work at a time and at a low priority, while reads and writes go on.
+//! one piece of work at a time and at a low priority, while reads and writes go on; and one that brings hot rows in and out.
 
 use crate::compaction::{CompactionPolicy, MOVE_AT_ONCE, Pace};
 use crate::core::Core;
@@ -28,6 +28,8 @@ pub(crate) struct Maintenance {
     pace: Pace,
     /// Held while a piece of work is done: there is one at a time.
     working: Mutex<()>,
+    /// Held while hot rows are brought in and out: it takes milliseconds, and does not wait for the other work.
+    warming: Mutex<()>,
     wake: Condvar,
     stopped: Mutex<bool>,
     /// Why the last piece of work failed; `None` once one succeeded.
@@ -37,15 +39,22 @@ pub(crate) struct Maintenance {
 /// The thread; dropped, it is stopped.
 pub(crate) struct MaintenanceThread {
     maintenance: Arc<Maintenance>,
-    handle: Option<JoinHandle<()>>,
+    handles: Vec<JoinHandle<()>>,
 }
 
 impl MaintenanceThread {
     pub fn start(maintenance: Arc<Maintenance>) -> Result<MaintenanceThread> {
-        let shared = Arc::clone(&maintenance);
-        let spawned = std::thread::Builder::new().name("maintenance".to_owned()).spawn(move || shared.run());
-        let handle = spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?;
-        Ok(MaintenanceThread { maintenance, handle: Some(handle) })
+        let mut thread = MaintenanceThread { maintenance, handles: Vec::new() };
+        thread.spawn("maintenance", Maintenance::run)?;
+        thread.spawn("hot rows", Maintenance::run_warming)?;
+        Ok(thread)
+    }
+
+    fn spawn(&mut self, name: &str, run: impl FnOnce(&Maintenance) + Send + 'static) -> Result<()> {
+        let shared = Arc::clone(&self.maintenance);
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared));
+        self.handles.push(spawned.map_err(|e| Error::Bug(format!("cannot start a thread: {e}")))?);
+        Ok(())
     }
 }
 
@@ -54,10 +63,10 @@ impl Drop for MaintenanceThread {
         self.maintenance.pace.cancel.store(true, Ordering::Relaxed);
         *self.maintenance.stopped.lock() = true;
         self.maintenance.wake.notify_all();
-        if let Some(handle) = self.handle.take()
-            && handle.thread().id() != std::thread::current().id()
-        {
-            let _ = handle.join();
+        for handle in self.handles.drain(..) {
+            if handle.thread().id() != std::thread::current().id() {
+                let _ = handle.join();
+            }
         }
     }
 }
@@ -86,6 +95,7 @@ impl Maintenance {
             verify_bytes_per_second,
             pace: Pace { threads: computing_threads(), ..Pace::default() },
             working: Mutex::default(),
+            warming: Mutex::default(),
             wake: Condvar::new(),
             stopped: Mutex::new(false),
             last_error: Mutex::default(),
@@ -102,14 +112,8 @@ impl Maintenance {
         let _ = rustix::process::nice(NICENESS);
         let mut pause = IDLE;
         loop {
-            {
-                let mut stopped = self.stopped.lock();
-                if !*stopped && !pause.is_zero() {
-                    self.wake.wait_for(&mut stopped, pause);
-                }
-                if *stopped {
-                    return;
-                }
+            if self.stopped_after(pause) {
+                return;
             }
             let done = self.work_once();
             *self.last_error.lock() = match &done {
@@ -123,6 +127,25 @@ impl Maintenance {
                 Err(_) => (pause * 2).clamp(IDLE, BACKOFF_MAX),
             };
         }
+    }
+
+    /// Brings hot rows in and out, until it is stopped.
+    fn run_warming(&self) {
+        let _ = rustix::process::nice(NICENESS);
+        let mut pause = IDLE;
+        while !self.stopped_after(pause) {
+            // Without a core there is nothing to do, and soon it is stopped.
+            pause = if self.warm_once().unwrap_or(false) { Duration::ZERO } else { IDLE };
+        }
+    }
+
+    /// Waits, but not longer than until it is stopped: whether it is.
+    fn stopped_after(&self, pause: Duration) -> bool {
+        let mut stopped = self.stopped.lock();
+        if !*stopped && !pause.is_zero() {
+            self.wake.wait_for(&mut stopped, pause);
+        }
+        *stopped
     }
 
     /// Does something with the core on its own thread.
@@ -203,6 +226,14 @@ impl Maintenance {
             self.with_core(move |core| core.end_verify(&job, found))?;
         }
         Ok(true)
+    }
+
+    /// Brings hot rows in and out of memory, some at a time. Whether any moved.
+    pub fn warm_once(&self) -> Result<bool> {
+        let _alone = self.warming.lock();
+        let jobs = self.with_core(|core| core.begin_hot())?;
+        // Each is run, also after one that moved something.
+        Ok(jobs.iter().filter(|job| job.run()).count() > 0)
     }
 
     /// Moves one segment's columns to where they should be. Whether there was any.

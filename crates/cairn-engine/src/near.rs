@@ -6,7 +6,8 @@ use crate::collection::Collection;
 use crate::distance::{Metric, Scorer, scan};
 use crate::error::{Error, Result};
 use crate::graph::{Columns, Graph, GraphScratch, Wanted};
-use crate::places::Places;
+use crate::hot_rows::HotReader;
+use crate::places::{Place, Places};
 use crate::rows::rows_per_page;
 use crate::spec::{CollectionSpec, IndexKind, StorageMode};
 use crate::top_k::{Scored, TopK};
@@ -24,6 +25,9 @@ const MARGIN: f64 = 1e-5;
 const LOOK_UP_MAX: u64 = 512;
 /// At most one matching item in so many: they are looked up one by one.
 const LOOK_UP_SHARE: u64 = 40;
+
+/// So many of them are asked for together.
+const LOOK_UP_AT_ONCE: usize = 64;
 
 /// What is looked for.
 pub(crate) struct Question<'a> {
@@ -120,18 +124,32 @@ impl Search<'_> {
     fn look_up(&self) -> Vec<Scored> {
         let mut best = TopK::new(self.question.top_k, self.question.min_score);
         let wanted = self.question.wanted.as_deref().unwrap_or_default();
+        let mut found = Vec::new();
         for (word, first) in wanted.iter().zip((0u32..).step_by(64)) {
             let mut bits = *word;
             while bits != 0 {
                 let item = first + bits.trailing_zeros();
                 bits &= bits - 1;
                 if let Some(place) = self.places.get(item).filter(|_| Some(item) != self.question.not) {
-                    self.candidates.update(|n| n + 1);
-                    best.offer(item, self.scorer.score_exactly(self.vectors.get(place)), self.by_id());
+                    found.push((item, place));
+                    if found.len() == LOOK_UP_AT_ONCE {
+                        self.score_places(&mut found, &mut best);
+                    }
                 }
             }
         }
+        self.score_places(&mut found, &mut best);
         best.finish(self.by_id())
+    }
+
+    /// Scores some items where they are, and forgets them.
+    fn score_places(&self, found: &mut Vec<(u32, Place)>, best: &mut TopK) {
+        self.vectors.want(found.iter().map(|(_, place)| *place));
+        for (item, place) in found.drain(..) {
+            self.candidates.update(|n| n + 1);
+            let score = self.vectors.read(place, |row| self.scorer.score_exactly(row));
+            best.offer(item, score, self.by_id());
+        }
     }
 
     /// Scores vectors: along graphs, or all of them.
@@ -170,7 +188,9 @@ impl Search<'_> {
         let k = self.question.top_k + SPARE;
         let ef = self.question.ef.unwrap_or(self.spec.ef_search as usize);
         let dimension = segment.dimension() as usize;
-        let columns = Columns::new(segment.vectors(), segment.inverse_norms(), dimension)?;
+        let hot = HotReader::of(segment, &self.vectors.heat);
+        let columns =
+            Columns::new(segment.vectors(), segment.inverse_norms(), dimension)?.with_hot(hot.as_ref());
         let dead = self.vectors.dead.words(segment.number);
         let (items, wanted, not) = (segment.items(), self.question.wanted.as_deref(), self.question.not);
         let accept = |row: u32| {
@@ -235,7 +255,11 @@ impl Search<'_> {
             }
         }
         self.scan_buffer(|_, item, score| best.offer(item, near(score)));
-        best.finish(|item| self.exactly(item), self.by_id()).best
+        let exactly = |item| {
+            self.vectors.want(self.places.get(item).into_iter());
+            self.exactly(item)
+        };
+        best.finish(exactly, self.by_id()).best
     }
 
     fn scan_buffer(&self, mut sink: impl FnMut(&Self, u32, f32)) {
@@ -268,8 +292,10 @@ impl Search<'_> {
     }
 
     fn exactly(&self, item: u32) -> f64 {
-        let row = self.places.get(item).map_or(&[][..], |place| self.vectors.get(place));
-        self.scorer.score_exactly(row)
+        match self.places.get(item) {
+            Some(place) => self.vectors.read(place, |row| self.scorer.score_exactly(row)),
+            None => self.scorer.score_exactly(&[]),
+        }
     }
 
     /// The order of two items' ids; only asked where scores are equal.

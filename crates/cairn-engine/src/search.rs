@@ -204,10 +204,15 @@ impl Searcher<'_> {
     }
 
     fn asked(&self, id: &str) -> Result<Asked> {
-        let state = self.collection.read();
-        let item = state.items.find(id).ok_or_else(|| unknown(id))?;
-        let vector = state.places.get(item).map(|place| state.vectors.get(place).to_vec());
-        Ok(Asked { item, vector, neighbours: state.neighbours.view.len(item) })
+        let (item, place, vectors, neighbours) = {
+            let state = self.collection.read();
+            let item = state.items.find(id).ok_or_else(|| unknown(id))?;
+            (item, state.places.get(item), state.vectors.clone(), state.neighbours.view.len(item))
+        };
+        // A disk may have to be waited for: no lock is held.
+        vectors.want(place.into_iter());
+        let vector = place.map(|place| vectors.read(place, <[f32]>::to_vec));
+        Ok(Asked { item, vector, neighbours })
     }
 
     fn fused(

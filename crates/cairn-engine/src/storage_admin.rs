@@ -52,10 +52,30 @@ pub struct StorageStats {
     pub memory_bytes: u64,
     /// Bytes of graphs and codes in memory of the process's own: of a hybrid collection within its budget.
     pub hot_bytes: u64,
+    /// Bytes of rows that a hybrid collection holds in memory beside its mapping, and of what it notes about rows: within
+    /// what graphs and codes leave of its budget.
+    pub hot_vector_bytes: u64,
+    /// How many rows these are.
+    pub hot_rows: u64,
+    /// Rows that searches read from these, since the database was opened.
+    pub hot_hits: u64,
+    /// Rows that searches read from the mapping.
+    pub hot_misses: u64,
+    /// Rows that were brought into memory.
+    pub promotions: u64,
+    /// Rows that were let go again.
+    pub demotions: u64,
     /// Bytes mapped from files.
     pub mapped_bytes: u64,
     /// Of these, how many the system has in memory now.
     pub resident_bytes: u64,
+}
+
+impl StorageStats {
+    /// Which share of the rows that searches read was in memory, 0 to 1; 0 when none was read.
+    pub fn hit_share(&self) -> f64 {
+        self.hot_hits as f64 / (self.hot_hits + self.hot_misses).max(1) as f64
+    }
 }
 
 impl Engine {
@@ -118,6 +138,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Brings rows in and out until each hybrid collection has those in memory that searches wanted most. The background does
+    /// so by itself; this is for who wants it now.
+    pub fn settle_hot_rows(&self) -> Result<()> {
+        while self.inner.maintenance.warm_once()? {}
+        Ok(())
+    }
+
     /// Where the vectors of a collection, or of all, are now.
     pub fn storage_stats(&self, collection: Option<&str>) -> Result<Vec<StorageStats>> {
         let names = self.names(collection)?;
@@ -145,6 +172,7 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         let state = slot.collection.read();
         (state.spec.clone(), state.vectors.clone(), state.fields.fields())
     };
+    let heat = vectors.heat.totals();
     let mut stats = StorageStats {
         collection: slot.name.clone(),
         segments: vectors.segments.len() as u64,
@@ -158,6 +186,12 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         derived_bytes: 0,
         memory_bytes: 0,
         hot_bytes: 0,
+        hot_vector_bytes: 0,
+        hot_rows: 0,
+        hot_hits: heat.hits,
+        hot_misses: heat.misses,
+        promotions: heat.promotions,
+        demotions: heat.demotions,
         mapped_bytes: 0,
         resident_bytes: 0,
         spec,
@@ -172,6 +206,10 @@ fn stats_of(slot: &Slot, graph_rows_min: u32) -> Result<StorageStats> {
         let of_derived = DerivedKind::ALL.into_iter().filter_map(|kind| derived.get(kind));
         stats.derived_bytes += of_derived.map(|data| data.bytes().len() as u64).sum::<u64>();
         stats.hot_bytes += DerivedKind::ALL.into_iter().map(|kind| derived.memory_bytes(kind)).sum::<u64>();
+        if let Some(held) = segment.hot().held() {
+            stats.hot_vector_bytes += held.bytes(segment.dimension());
+            stats.hot_rows += held.len() as u64;
+        }
         stats.file_bytes += segment.file_bytes() as u64;
         match segment.mapping() {
             Some(mapping) => {

@@ -2,6 +2,7 @@
 
 use crate::derived::Derived;
 use crate::error::{Error, Result};
+use crate::hot_rows::HotRows;
 use crate::image::is_of;
 use crate::layout::TimelineDir;
 use crate::manifest::FileRef;
@@ -41,6 +42,7 @@ pub(crate) struct VectorSegment {
     /// Every byte of its file was seen to be right, or it was never read from one.
     verified: AtomicBool,
     derived: Arc<Derived>,
+    hot: Arc<HotRows>,
 }
 
 enum Columns {
@@ -144,6 +146,21 @@ impl VectorSegment {
         &self.derived
     }
 
+    /// Its rows that are held in memory though it is mapped.
+    pub fn hot(&self) -> &HotRows {
+        &self.hot
+    }
+
+    /// Asks the system to read a row's vector soon, when it is mapped. Nothing waits for it.
+    pub fn will_need(&self, row: u32) {
+        if let Columns::Mapped(bytes) = &self.columns {
+            let row_bytes = 4 * self.layout.dimension as usize;
+            let at = self.layout.vectors().start + row as usize * row_bytes;
+            // Only a hint: without it, the row is read when it is needed.
+            let _ = bytes.will_need(at..at + row_bytes);
+        }
+    }
+
     /// The whole file (docs/format.md, "Vector segment").
     pub fn encode(&self, collection: u32) -> Vec<u8> {
         if let Columns::Mapped(bytes) = &self.columns {
@@ -206,6 +223,7 @@ impl VectorSegment {
             stored: OnceLock::new(),
             verified: AtomicBool::new(true),
             derived: Arc::default(),
+            hot: Arc::default(),
         })
     }
 
@@ -225,6 +243,7 @@ impl VectorSegment {
             stored: OnceLock::new(),
             verified: AtomicBool::new(true),
             derived: Arc::default(),
+            hot: Arc::default(),
         }
     }
 
@@ -243,6 +262,7 @@ impl VectorSegment {
         segment.set_stored(file.clone());
         segment.set_verified(self.is_verified());
         segment.derived = Arc::clone(&self.derived);
+        segment.hot = Arc::clone(&self.hot);
         Ok(segment)
     }
 
@@ -256,6 +276,7 @@ impl VectorSegment {
             segment.set_stored(file.clone());
         }
         segment.derived = Arc::clone(&self.derived);
+        segment.hot = Arc::clone(&self.hot);
         segment
     }
 }
@@ -310,6 +331,7 @@ impl Rows {
             stored: OnceLock::new(),
             verified: AtomicBool::new(true),
             derived: Arc::default(),
+            hot: Arc::default(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::dead::Dead;
 use crate::error::{Error, Result};
+use crate::heat::Heat;
+use crate::hot_rows::HotReader;
 use crate::places::{Place, Places};
 use crate::rows::Buffer;
 use crate::vector_segment::{SEALED_ROWS_MAX, SEGMENT_BYTES, VectorSegment, rows_per_segment};
@@ -26,6 +28,8 @@ pub(crate) struct Vectors {
     pub moving_to: Option<u32>,
     /// Bytes of a sealed segment, about. Not part of the state.
     pub segment_bytes: u32,
+    /// What is read from memory though its segment is mapped. Not part of the state.
+    pub heat: Arc<Heat>,
 }
 
 impl Default for Vectors {
@@ -39,6 +43,7 @@ impl Default for Vectors {
             next_segment: 1,
             moving_to: None,
             segment_bytes: SEGMENT_BYTES,
+            heat: Arc::default(),
         }
     }
 }
@@ -50,6 +55,26 @@ impl Vectors {
             return self.buffer.vector(place.row, self.dimension);
         }
         self.segment(place.segment).map_or(&[], |segment| segment.vector(place.row))
+    }
+
+    /// Does something with the vector in a place, as a search reads it: from memory where it is hot.
+    pub fn read<T>(&self, place: Place, f: impl FnOnce(&[f32]) -> T) -> T {
+        let reader = self.segment(place.segment).and_then(|segment| HotReader::of(segment, &self.heat));
+        match reader.as_ref().and_then(|reader| reader.vector(place.row)) {
+            Some(vector) => f(vector),
+            None => f(self.get(place)),
+        }
+    }
+
+    /// Says which places a search will read: see [`HotReader::want`].
+    pub fn want(&self, places: impl Iterator<Item = Place>) {
+        for place in places {
+            if let Some(segment) = self.segment(place.segment)
+                && let Some(reader) = HotReader::of(segment, &self.heat)
+            {
+                reader.want(std::iter::once(place.row));
+            }
+        }
     }
 
     /// The sealed segment of a number.
@@ -103,6 +128,9 @@ impl Vectors {
     }
 
     fn drop_segment(&mut self, number: u32) {
+        if let Some(segment) = self.segment(number) {
+            self.heat.moved(0, segment.hot().retire());
+        }
         Arc::make_mut(&mut self.segments).retain(|segment| segment.number != number);
         self.dead.0.remove(number);
     }

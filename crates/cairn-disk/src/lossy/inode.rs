@@ -1,6 +1,6 @@
 //! One file of a lossy disk: what was synced is in a real file, what was not is here.
 
-use crate::mapped::map;
+use crate::mapped::{InMemory, map};
 use crate::real::{check_truncate, check_write, read_at};
 use crate::{Bytes, File, Result};
 use parking_lot::Mutex;
@@ -137,7 +137,8 @@ impl Inode {
         if let State { synced: Synced::File(file), unsynced: None } = &*self.state.lock() {
             return map(file, path);
         }
-        Ok(Box::new(self.whole().map_err(|e| crate::Error::io("map", path, e))?))
+        let whole = self.whole().map_err(|e| crate::Error::io("map", path, e))?;
+        Ok(Box::new(InMemory::new(&whole)))
     }
 }
 

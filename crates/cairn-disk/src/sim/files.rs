@@ -3,11 +3,11 @@
 use super::disk::{SimDisk, State};
 use super::inode::Inode;
 use super::tree::{Dir, Ino, Node, normal};
+use crate::mapped::InMemory;
 use crate::real::{check_truncate, check_write, locked};
 use crate::{Access, Bytes, Entry, Error, File, FileType, LockGuard, Result, Stat, Storage};
 use rustix::io::Errno;
 use std::io;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -260,23 +260,9 @@ impl File for SimFile {
 
     fn map(&self) -> Result<Box<dyn Bytes>> {
         let whole = self.inode("map", |inode| inode.live.whole())?;
-        Ok(Box::new(Whole(whole)))
+        Ok(Box::new(InMemory::new(&whole)))
     }
 }
-
-/// A file's bytes at the time of [`File::map`].
-#[derive(Debug)]
-struct Whole(Arc<Vec<u8>>);
-
-impl Deref for Whole {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Bytes for Whole {}
 
 fn empty_file() -> Node {
     Node::File { inode: Arc::default(), open: Arc::default() }

@@ -1,6 +1,7 @@
 //! `Columns`: the vectors a graph is over.
 
 use crate::error::{Error, Result};
+use crate::hot_rows::HotReader;
 
 /// Borrowed columns of one vector segment. They are the truth; a graph is derived from them.
 #[derive(Clone, Copy, Debug)]
@@ -8,6 +9,8 @@ pub struct Columns<'a> {
     vectors: &'a [f32],
     inverse_norms: &'a [f32],
     dimension: usize,
+    /// Copies of some rows, which are read in their place.
+    hot: Option<&'a HotReader<'a>>,
 }
 
 impl<'a> Columns<'a> {
@@ -27,7 +30,19 @@ impl<'a> Columns<'a> {
                 "graph columns: expected {rows} rows of {dimension} elements, got {got} elements"
             )));
         }
-        Ok(Self { vectors, inverse_norms, dimension })
+        Ok(Self { vectors, inverse_norms, dimension, hot: None })
+    }
+
+    /// The same columns, with some rows read from copies in memory.
+    pub(crate) fn with_hot(self, hot: Option<&'a HotReader<'a>>) -> Self {
+        Self { hot, ..self }
+    }
+
+    /// Says which rows will be read.
+    pub(crate) fn want(&self, rows: impl Iterator<Item = u32>) {
+        if let Some(hot) = self.hot {
+            hot.want(rows);
+        }
     }
 
     /// How many rows there are.
@@ -45,12 +60,15 @@ impl<'a> Columns<'a> {
     /// A row's elements.
     #[inline]
     pub(crate) fn vector(&self, row: u32) -> &'a [f32] {
+        if let Some(vector) = self.hot.and_then(|hot| hot.vector(row)) {
+            return vector;
+        }
         &self.vectors[row as usize * self.dimension..][..self.dimension]
     }
 
     /// 1 / a row's norm, or 0.
     #[inline]
     pub(crate) fn inverse_norm(&self, row: u32) -> f32 {
-        self.inverse_norms[row as usize]
+        self.hot.and_then(|hot| hot.inverse_norm(row)).unwrap_or_else(|| self.inverse_norms[row as usize])
     }
 }

@@ -165,6 +165,7 @@ fn score_best(columns: Columns<'_>, scorer: &Scorer, k: usize, keys: &[u64], hit
     let count = k.saturating_add(k.max(MORE)).min(keys.len());
     let keys = &keys[..count];
     hits.clear();
+    columns.want(keys.iter().map(|key| key::row(*key)));
     keys.iter().take(2).for_each(|key| prefetch(columns.vector(key::row(*key))));
     for (n, key) in keys.iter().enumerate() {
         if let Some(later) = keys.get(n + 2) {

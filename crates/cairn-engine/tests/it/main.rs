@@ -13,6 +13,7 @@ mod filter;
 mod fixtures;
 mod fusion;
 mod graph;
+mod hot_rows;
 mod indexed_fields;
 mod load;
 mod metadata;

@@ -31,7 +31,11 @@ fn spec(numbers: &mut Numbers) -> CollectionSpec {
     let storage = [StorageMode::Memory, StorageMode::Mmap, StorageMode::Hybrid][numbers.below(3) as usize];
     CollectionSpec {
         storage,
-        hot_bytes: if storage == StorageMode::Hybrid { 1 << 20 } else { 0 },
+        hot_bytes: if storage == StorageMode::Hybrid {
+            [1 << 20, 12_000][numbers.below(2) as usize]
+        } else {
+            0
+        },
         index: [IndexKind::Flat, IndexKind::Graph][numbers.below(2) as usize],
         elements: [Elements::F32, Elements::F16, Elements::I8][numbers.below(3) as usize],
         ..CollectionSpec::default()
@@ -70,8 +74,9 @@ impl Pair {
             4..8 => self.compact(),
             8..10 => self.engine.wait_indexed(None).expect("indexed"),
             10 => self.come_or_go(),
-            11..30 => self.search(),
-            30..70 => self.delete(),
+            11..13 => self.engine.settle_hot_rows().expect("settled"),
+            13..32 => self.search(),
+            32..70 => self.delete(),
             _ => self.set(),
         }
     }
