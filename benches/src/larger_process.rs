@@ -92,8 +92,8 @@ impl Report {
 
     fn read(line: &str) -> Result<Report> {
         let mut words = line.split_whitespace();
-        let mut report = Report::default();
-        report.answers = words.next().ok_or("a process that said nothing")?.parse()?;
+        let answers = words.next().ok_or("a process that said nothing")?.parse()?;
+        let mut report = Report { answers, ..Report::default() };
         for field in report.fields() {
             *field = words.next().ok_or("a process that said too little")?.parse()?;
         }
