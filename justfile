@@ -55,6 +55,16 @@ peers-million *args:
     test -f target/peers-million/metric || target/release/cairn-bench graph-set target/peers-million 1000000
     just peers target/peers-million {{args}}
 
+# Snapshots beside restic and borg on the same data directory, made of the full Debian set in DIR. Installs their Debian packages where they are missing.
+peers-snapshots dir rounds="3":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release
+    for tool in restic borg; do
+        command -v $tool >/dev/null || { echo "$tool is not there: installing it"; apt-get install -y --no-install-recommends ${tool/%borg/borgbackup}; }
+    done
+    python3 benches/peers/snapshots.py target/release/cairn "{{absolute_path(dir)}}" {{rounds}}
+
 # Fuzzes the decoders of a log's files, of graphs and of vector codes, of snapshots and portable files, and the readers of imports, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
 fuzz seconds="30":
     #!/usr/bin/env bash

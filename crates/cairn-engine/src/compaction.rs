@@ -30,7 +30,7 @@ pub struct CompactionPolicy {
     pub dead_share: f64,
     /// Everything is rewritten into as few segments as can be, whatever its dead share.
     pub aggressive: bool,
-    /// Bytes of the file of a segment that compaction makes of several, at most. By default what a snapshot's part may have.
+    /// Bytes of the file of a segment that compaction makes of several, at most. By default a GiB.
     pub segment_bytes_max: u64,
 }
 

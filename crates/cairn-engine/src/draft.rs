@@ -117,9 +117,22 @@ impl TimelineDraft {
 
     /// Encodes and writes a whole image; returns its manifest.
     pub fn put_image(&self, image: Image) -> Result<Vec<u8>> {
+        self.put_image_over(image, None)
+    }
+
+    /// As [`TimelineDraft::put_image`], of a state that was loaded from another draft: files that never change are linked from there.
+    pub(crate) fn put_image_over(&self, image: Image, from: Option<&TimelineDraft>) -> Result<Vec<u8>> {
         let Image { files, position, manifest } = image;
         let mut refs = Vec::with_capacity(files.len());
         for file in files {
+            let there = from.filter(|_| !file.is_pages());
+            let there = there.and_then(|from| Some((from, from.files.lock().get(&file.name)?.clone())));
+            if let Some((from, whole)) = there
+                && self.link_file(&from.dir.file(&whole.name), whole.clone())?
+            {
+                refs.push(whole);
+                continue;
+            }
             let file = file.encoded();
             let mut out = self.put_stream(file.name())?;
             file.read(&mut |piece| out.append(piece))?;

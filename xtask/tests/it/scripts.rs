@@ -32,3 +32,19 @@ fn scripts_stop_at_the_first_error() {
         assert!(read(script).contains("\nset -euo pipefail\n"), "{script}");
     }
 }
+
+#[test]
+fn the_manifest_outside_the_workspace_reads_and_just_runs_all_its_targets() {
+    let manifest = xtask::root().join("fuzz/Cargo.toml");
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let just = read("justfile");
+    for line in read("fuzz/Cargo.toml").lines().filter_map(|l| l.strip_prefix("path = \"fuzz_targets/")) {
+        let target = line.trim_end_matches(".rs\"");
+        assert!(just.contains(&format!(" {target}")), "just fuzz leaves {target} out");
+    }
+}
