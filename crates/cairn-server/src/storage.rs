@@ -24,7 +24,8 @@ fn stats(backend: &EngineBackend, collection: Option<&str>) -> Result<Block> {
     for s in backend.engine.storage_stats(collection)? {
         block = block.text(format!(
             "collection={} storage={} index={} segments={} graphs={} codes={} pending={} living_rows={} dead_rows={} \
-             file_bytes={} derived_bytes={} memory_bytes={} mapped_bytes={} resident_bytes={}",
+             file_bytes={} derived_bytes={} memory_bytes={} hot_bytes={} hot_vector_bytes={} hot_rows={} \
+             hit_share={:.4} promotions={} demotions={} mapped_bytes={} resident_bytes={}",
             s.collection,
             s.spec.storage.name(),
             s.spec.index.name(),
@@ -37,6 +38,12 @@ fn stats(backend: &EngineBackend, collection: Option<&str>) -> Result<Block> {
             s.file_bytes,
             s.derived_bytes,
             s.memory_bytes,
+            s.hot_bytes,
+            s.hot_vector_bytes,
+            s.hot_rows,
+            s.hit_share(),
+            s.promotions,
+            s.demotions,
             s.mapped_bytes,
             s.resident_bytes,
         ));
