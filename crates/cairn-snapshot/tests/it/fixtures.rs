@@ -1,10 +1,11 @@
 //! Every version that shipped opens for good: a repository and a portable file, stored as files, with the state hash
 //! they must have.
 
+use crate::incremental::Scene;
 use crate::nvec_collections::several;
 use crate::support::*;
 use cairn_disk::{FileType, RealDisk, SimDisk, Storage, read_file};
-use cairn_snapshot::{Compression, Job, Repository, nvec};
+use cairn_snapshot::{Base, Compression, Job, Repository, create_live, nvec};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,4 +83,64 @@ fn a_portable_file_with_collections_verifies_and_loads() {
     let (view, info) = nvec::read(&real, &path, &settings(), &Job::default()).expect("readable");
     assert_eq!((info.version, info.collection_count), (1, 3));
     assert_eq!(hex(view.state_hash()), COLLECTIONS_HASH.trim());
+}
+
+/// Where version 2 of repositories is, with the portable files that came with it.
+fn fixture_2(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v2").join(name)
+}
+
+/// What made them: run with `CAIRN_WRITE_FIXTURE_2=DIR`, a new directory. Lines of names and state hashes.
+fn write_2(dir: &Path) -> String {
+    let disk: Arc<dyn Storage> = Arc::new(RealDisk::new());
+    let scene = Scene::new(cairn_engine::WalSettings::default());
+    let repository =
+        Repository::open_or_create(Arc::clone(&disk), &dir.join("repository"), NOW_US).expect("made");
+    let mut lines = Vec::new();
+    for (round, base) in [Base::None, Base::Newest, Base::Newest].into_iter().enumerate() {
+        scene.vectors(round * 5, 6);
+        scene.events(round * 4, 8);
+        let options = cairn_snapshot::CreateOptions {
+            name: Some(format!("s{round}")),
+            tags: vec!["fixture".to_owned()],
+            ..scene.options(base)
+        };
+        create_live(&repository, &scene.engine, &options, &one_thread()).expect("created");
+        lines.push(format!("s{round} {}", hex(scene.hash())));
+    }
+    let (_engine, several) = several(settings());
+    for name in ["small.nvec.gz", "small.nvec.zst", "snapshot-small"] {
+        nvec::save(disk.as_ref(), &dir.join(name), &several, NOW_US, &Job::default()).expect("saved");
+        lines.push(format!("{name} {}", hex(several.state_hash())));
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_version_2_repository_with_incremental_snapshots_verifies_and_restores() {
+    if let Some(dir) = std::env::var_os("CAIRN_WRITE_FIXTURE_2") {
+        println!("{}", write_2(Path::new(&dir)));
+        return;
+    }
+    let hashes = include_str!("../fixtures/v2/state.hashes");
+    let (mut snapshots, mut files) = (0, 0);
+    for line in hashes.lines() {
+        let (name, hash) = line.split_once(' ').expect("a name and a hash");
+        if let Some(round) = name.strip_prefix('s').filter(|rest| rest.len() == 1) {
+            let disk = SimDisk::new(1);
+            copy(&RealDisk::new(), &fixture_2("repository"), repo_path(), &disk);
+            assert_eq!(verify(&disk, name).findings, []);
+            let kind = cairn_snapshot::find(&open(&disk), name).expect("there").snapshot_type.name();
+            assert_eq!(kind, if round == "0" { "full" } else { "incremental" });
+            assert_eq!(hex(restore(&disk, name).expect("restored").state_hash), hash, "{name}");
+            snapshots += 1;
+        } else {
+            let (real, path) = (RealDisk::new(), fixture_2(name));
+            nvec::verify(&real, &path, &Job::default()).expect(name);
+            let (view, _) = nvec::read(&real, &path, &settings(), &Job::default()).expect(name);
+            assert_eq!(hex(view.state_hash()), hash, "{name}");
+            files += 1;
+        }
+    }
+    assert_eq!((snapshots, files), (3, 3));
 }
