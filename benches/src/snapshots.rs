@@ -68,7 +68,7 @@ fn restore_one(repo: &Path, name: &str, target: &Path) -> Result<Duration> {
 fn print(compression: &str, bytes: u64, create: Duration, restore: Duration, plain: Duration) {
     let speed = |took: Duration| bytes as f64 / took.as_secs_f64() / f64::from(1 << 20);
     if compression == "none" {
-        println!("| plain copy + fsync of {} MiB | {:.0} MiB/s |", bytes >> 20, speed(plain));
+        println!("| parallel copy + fsync of {} MiB | {:.0} MiB/s |", bytes >> 20, speed(plain));
         println!(
             "| snapshot, restore, no compression | {:.0} MiB/s ({:.2} × copy), {:.0} MiB/s ({:.2} × copy) |",
             speed(create),
