@@ -6,9 +6,7 @@ use crate::layout::{DataDir, TimelineDir, check_image_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::timeline::{LogPlace, Timeline};
 use crate::view::Position;
-use cairn_disk::{
-    Access, Crc32c, File, FileType, SYNC_BYTES, Storage, atomic_replace, parent_dir, write_new,
-};
+use cairn_disk::{Access, Crc32c, File, FileType, SYNC_BYTES, Storage, atomic_replace, parent_dir};
 use cairn_log::{DatabaseId, TimelineId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -41,14 +39,6 @@ impl TimelineDraft {
         }
         let (files, apart) = (Mutex::default(), AtomicBool::new(false));
         Ok(TimelineDraft { storage, dir, id, others, files, apart })
-    }
-
-    /// Writes and syncs one file of the image.
-    pub fn put_file(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        check_image_name(name)?;
-        write_new(&*self.storage, &self.dir.file(name), bytes)?;
-        self.files.lock().insert(name.to_owned(), FileRef::of(name, bytes));
-        Ok(())
     }
 
     /// Begins one file of the image, which is written as its bytes come.

@@ -17,13 +17,6 @@ pub struct LogRange {
     legs: Vec<(TimelineId, Lsn, Lsn)>,
 }
 
-impl LogRange {
-    /// How many records there are.
-    pub fn records(&self) -> u64 {
-        self.legs.iter().map(|(_, first, last)| last.0 - first.0 + 1).sum()
-    }
-}
-
 /// One record of a range.
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedRecord<'a> {

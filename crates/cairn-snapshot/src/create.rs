@@ -107,9 +107,8 @@ pub fn create_live(
         let scope: Option<BTreeSet<u32>> =
             options.collections.as_ref().map(|_| covered(&view, options).map(|c| c.number).collect());
         match incremental::find_base(repository, &options.base, &view.position(), scope.as_ref())? {
-            Some(base) => work.on_base(engine, view, base, scope.as_ref()),
-            None if options.base == Base::None => work.full(view, None),
-            None => work.full(view, Some("there is no snapshot of it yet to go on from".to_owned())),
+            Ok(base) => work.on_base(engine, view, base, scope.as_ref()),
+            Err(why) => work.full(view, why),
         }
     })
 }

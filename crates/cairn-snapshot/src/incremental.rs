@@ -18,7 +18,8 @@ pub enum Base {
     /// None: a full snapshot.
     #[default]
     None,
-    /// The newest snapshot of the same database and the same collections. Without one, a full snapshot is made.
+    /// The newest snapshot of the same database and the same collections all of whose parts are there, as long as they should
+    /// be. Without one, a full snapshot is made.
     Newest,
     /// The snapshot of an id or a name.
     Of(String),
@@ -38,21 +39,30 @@ pub(crate) fn covers(snapshot: &Snapshot, scope: Option<&BTreeSet<u32>>) -> bool
     }
 }
 
-/// The base of a new snapshot that stands at `position`; or why there is none.
+/// The base of a new snapshot that stands at `position`; or why there is none though one was asked for.
 pub(crate) fn find_base(
     repository: &Repository,
     base: &Base,
     position: &Position,
     scope: Option<&BTreeSet<u32>>,
-) -> Result<Option<Snapshot>, Error> {
+) -> Result<Result<Snapshot, Option<String>>> {
     let asked = match base {
-        Base::None => return Ok(None),
+        Base::None => return Ok(Err(None)),
         Base::Of(asked) => asked,
         Base::Newest => {
             let listed = catalog::list(repository)?;
-            let mut whole = listed.iter().filter_map(Listed::whole);
-            let fits = |s: &&Snapshot| s.database == position.database && covers(s, scope);
-            return Ok(whole.find(fits).cloned());
+            let whole = listed.iter().filter_map(Listed::whole);
+            let mut why = "there is no snapshot of it yet to go on from".to_owned();
+            for snapshot in whole.filter(|s| s.database == position.database && covers(s, scope)) {
+                match check_parts(repository, snapshot) {
+                    Ok(()) => return Ok(Ok(snapshot.clone())),
+                    Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
+                        why = format!("there is no whole snapshot of it to go on from: {}: {e}", snapshot.id);
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+            return Ok(Err(Some(why)));
         }
     };
     let found = catalog::find(repository, asked)?;
@@ -74,7 +84,16 @@ pub(crate) fn find_base(
         );
         return Err(Error::Input(message));
     }
-    Ok(Some(found))
+    check_parts(repository, &found)?;
+    Ok(Ok(found))
+}
+
+/// What goes on from a snapshot shares its parts: they must be there, and as long as they should be.
+fn check_parts(repository: &Repository, snapshot: &Snapshot) -> Result<()> {
+    snapshot
+        .unique_parts()
+        .iter()
+        .try_for_each(|part| part.check_size(repository.storage(), repository.root()))
 }
 
 /// Why the log since the base is not stored.

@@ -281,6 +281,47 @@ fn a_base_must_be_there_and_of_the_same_database_and_collections() {
 }
 
 #[test]
+fn a_base_whose_parts_are_missing_or_cut_is_no_base() {
+    for cut in [false, true] {
+        let scene = Scene::new(WalSettings::default());
+        scene.vectors(0, 50);
+        let oldest = scene.snapshot(Base::None);
+        scene.vectors(0, 60);
+        let older = scene.snapshot(Base::None);
+        scene.vectors(55, 10);
+        let damage = |snapshot: &Snapshot, others: &[&Snapshot]| {
+            let shared = |id| others.iter().any(|other| other.parts().any(|part| part.id == id));
+            let part = *snapshot.parts().find(|part| !shared(part.id)).expect("a part of its own");
+            let path = Path::new(REPO).join(part.stored());
+            match cut {
+                true => scene.disk.truncate_file(&path, part.stored_bytes - 1),
+                false => scene.disk.remove_file(&path),
+            }
+            part.stored()
+        };
+        let stored = damage(&older, &[&oldest]);
+        let options = scene.options(Base::Of(older.id.to_string()));
+        let e = create_live(&scene.repository, &scene.engine, &options, &one_thread()).expect_err("refused");
+        assert!(e.to_string().contains(&stored), "{e}");
+        assert_eq!(e.kind(), if cut { ErrorKind::Corrupt } else { ErrorKind::NotFound }, "{e}");
+        let made = scene.snapshot(Base::Newest);
+        assert_eq!(made.base.as_ref(), Some(&oldest.id), "the newest whole one");
+        assert_eq!(scene.restored(made.id.as_str()), scene.hash());
+
+        delete(&scene.repository, made.id.as_str()).expect("deleted");
+        damage(&oldest, &[]);
+        let made = scene.make(&scene.options(Base::Newest));
+        assert_eq!(made.snapshot.snapshot_type, SnapshotType::Full);
+        let why = made.full_because.expect("it says why");
+        assert!(
+            why.starts_with(&format!("there is no whole snapshot of it to go on from: {}", oldest.id)),
+            "{why}"
+        );
+        assert_eq!(scene.restored(made.snapshot.id.as_str()), scene.hash());
+    }
+}
+
+#[test]
 fn collections_of_their_own_come_back_without_the_others() {
     let scene = Scene::new(WalSettings::default());
     for name in ["books", "films"] {
