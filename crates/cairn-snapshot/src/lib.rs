@@ -59,6 +59,7 @@ mod restore;
 mod restore_plan;
 mod retention;
 mod schedule;
+mod sealed_json;
 mod snapshot;
 mod snapshot_id;
 mod verify;

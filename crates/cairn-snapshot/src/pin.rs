@@ -1,27 +1,20 @@
 //! `Pin`: a mark that keeps a snapshot from being pruned, and from being deleted by mistake.
 
 use crate::catalog;
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::names;
 use crate::repository::Repository;
+use crate::sealed_json::{self, Fields};
 use crate::snapshot_id::SnapshotId;
-use cairn_disk::{FileType, atomic_replace, read_file};
+use cairn_disk::{FileType, atomic_replace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// `format`.
-const FORMAT: &str = "cairndb-pin";
-/// `version`.
-const VERSION: u32 = 1;
 /// Bytes of a note.
 const NOTE_BYTES_MAX: usize = 4_096;
-/// Bytes of a `pin.json`: a note of control characters, each written in six.
-const BYTES_MAX: u64 = 32 << 10;
-
 /// Why and since when a snapshot is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
@@ -32,22 +25,18 @@ pub struct Pin {
 }
 
 /// `pin.json`, keys in the order of docs/format.md.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Wire {
     format: String,
     version: u32,
     snapshot: String,
     note: String,
     pinned_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checksum: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: u32,
+impl Fields for Wire {
+    const FORMAT: &'static str = "cairndb-pin";
+    const VERSION: u32 = 1;
 }
 
 /// Pins the snapshot of an id or a name, or gives its pin another note. It lasts when this returns. Waits up to `wait` for
@@ -67,8 +56,8 @@ pub fn pin(
     }
     let _writer = repository.writer_after("snapshot pin", wait)?;
     let id = catalog::resolve(repository, id_or_name)?;
-    let bytes = encode(&id, &Pin { note: note.to_owned(), pinned_us: now_us })?;
     let path = layout::snapshot_dir(repository.root(), &id).join(layout::PIN);
+    let bytes = encode(&path, &id, &Pin { note: note.to_owned(), pinned_us: now_us })?;
     atomic_replace(repository.storage(), &path, &bytes)?;
     Ok(id)
 }
@@ -108,50 +97,28 @@ pub(crate) fn pin_of(repository: &Repository, id: &SnapshotId) -> Result<Option<
     if repository.storage().stat(&path)?.is_none() {
         return Ok(None);
     }
-    let read = read_file(repository.storage(), &path, BYTES_MAX).map_err(Error::from);
-    Ok(Some(read.and_then(|bytes| decode(&path, id, &bytes))))
+    Ok(Some(read(repository, &path, id)))
 }
 
-/// The file's one line.
-fn encode(id: &SnapshotId, pin: &Pin) -> Result<Vec<u8>> {
-    let mut wire = Wire {
-        format: FORMAT.to_owned(),
-        version: VERSION,
+/// The file's bytes.
+fn encode(path: &Path, id: &SnapshotId, pin: &Pin) -> Result<Vec<u8>> {
+    let wire = Wire {
+        format: Wire::FORMAT.to_owned(),
+        version: Wire::VERSION,
         snapshot: id.to_string(),
         note: pin.note.clone(),
         pinned_at: names::rfc3339(pin.pinned_us),
-        checksum: None,
     };
-    let json =
-        |wire: &Wire| serde_json::to_vec(wire).map_err(|e| Error::Bug(format!("{}: {e}", layout::PIN)));
-    wire.checksum = Some(Digest::of(&json(&wire)?).to_string());
-    let mut bytes = json(&wire)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    sealed_json::encode(path, wire)
 }
 
-fn decode(path: &Path, id: &SnapshotId, bytes: &[u8]) -> Result<Pin> {
-    let fields =
-        |e: serde_json::Error| Error::damaged(path, None, "fields", "the fields of docs/format.md", e);
-    let head: Head = serde_json::from_slice(bytes).map_err(fields)?;
-    if head.format != FORMAT {
-        return Err(Error::damaged(path, None, "format", FORMAT, format!("{:.80?}", head.format)));
-    }
-    if head.version != VERSION {
-        return Err(Error::Version { path: path.to_owned(), expected: VERSION, actual: head.version });
-    }
-    let wire: Wire = serde_json::from_slice(bytes).map_err(fields)?;
+fn read(repository: &Repository, path: &Path, id: &SnapshotId) -> Result<Pin> {
+    let wire: Wire = sealed_json::read(repository.storage(), path)?;
     if wire.snapshot != id.as_str() {
         return Err(Error::damaged(path, None, "snapshot", id, format!("{:.80?}", wire.snapshot)));
     }
     let pinned_us = names::from_rfc3339(&wire.pinned_at).ok_or_else(|| {
         Error::damaged(path, None, "pinned_at", "a time as RFC 3339 has it, UTC", &wire.pinned_at)
     })?;
-    let pin = Pin { note: wire.note, pinned_us };
-    let whole = encode(id, &pin)?;
-    if whole != bytes {
-        let of = |bytes: &[u8]| Digest::of(bytes).to_string();
-        return Err(Error::damaged(path, None, "SHA-256 mismatch", of(&whole), of(bytes)));
-    }
-    Ok(pin)
+    Ok(Pin { note: wire.note, pinned_us })
 }

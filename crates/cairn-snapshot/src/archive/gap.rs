@@ -1,9 +1,9 @@
 //! `Gap`: LSNs that a timeline's archive does not hold, and the note that says why.
 
-use super::sealed_json::{self, Fields};
 use super::segment_name::Span;
 use crate::error::{Error, Result};
 use crate::names;
+use crate::sealed_json::{self, Fields};
 use cairn_disk::{Storage, atomic_replace};
 use cairn_engine::{Lsn, TimelineId};
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,6 @@ mod plan;
 mod prune;
 mod reader;
 mod record_stream;
-mod sealed_json;
 mod segment_header;
 mod segment_name;
 mod shipment;

@@ -1,9 +1,9 @@
 //! `timeline.json`: where an archived timeline came from, so that replay can follow ancestry after the machine is gone.
 
-use super::sealed_json::{self, Fields};
 use super::segment_name::TIMELINE_FILE;
 use crate::error::{Error, Result};
 use crate::names;
+use crate::sealed_json::{self, Fields};
 use cairn_disk::{Storage, atomic_replace};
 use cairn_engine::{DatabaseId, Lsn, Timeline, TimelineId};
 use serde::{Deserialize, Serialize};
