@@ -16,12 +16,14 @@ mod replace;
 pub mod sealed;
 mod sim;
 mod storage;
+mod throttle;
 
 pub use crc::{Crc32c, crc32c};
 pub use env::{is_lossy, storage_from_env};
 pub use error::{Error, ErrorKind, Result};
 pub use lossy::LossyDisk;
 pub use real::RealDisk;
-pub use replace::{SYNC_BYTES, atomic_replace, parent_dir, read_file, write_new};
+pub use replace::{atomic_replace, parent_dir, read_file, write_new};
 pub use sim::{Fate, Fault, Hook, SimDisk};
 pub use storage::{Access, Advice, Bytes, Entry, File, FileType, LockGuard, Stat, Storage};
+pub use throttle::{Throttle, Throttled};

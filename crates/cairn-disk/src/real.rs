@@ -11,6 +11,10 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+/// So many bytes of a file are written before the disk is asked to begin with them: little is left for its sync, which would
+/// otherwise hold up the syncs of other files, such as a log's.
+const AHEAD_BYTES: u64 = 256 << 10;
+
 /// Files and directories of the operating system.
 ///
 /// [`File::sync`] is `fdatasync`, which writes the length too; [`Storage::sync_dir`] is `fsync` of the directory.
@@ -110,8 +114,8 @@ impl Storage for RealDisk {
 struct RealFile {
     path: PathBuf,
     file: fs::File,
-    /// Held from finding the end to having written there.
-    end: Mutex<()>,
+    /// Held from finding the end to having written there: bytes written since the disk was asked to begin with what there is.
+    end: Mutex<u64>,
     /// The same file, opened once more by the first append: the system finds its end, which saves a call for each append.
     /// `None` where it cannot be opened so.
     appender: OnceLock<Option<fs::File>>,
@@ -119,7 +123,7 @@ struct RealFile {
 
 impl RealFile {
     fn new(path: &Path, file: fs::File) -> Self {
-        Self { path: path.to_owned(), file, end: Mutex::new(()), appender: OnceLock::new() }
+        Self { path: path.to_owned(), file, end: Mutex::new(0), appender: OnceLock::new() }
     }
 
     fn length(&self, op: &'static str) -> Result<u64> {
@@ -153,12 +157,18 @@ impl File for RealFile {
     }
 
     fn append(&self, bytes: &[u8]) -> Result<()> {
-        let _end = self.end.lock();
+        let mut waiting = self.end.lock();
         let failed = |e| Error::io("append to", &self.path, e);
         match self.appender.get_or_init(|| reopen_to_append(&self.file)) {
-            Some(file) => (&*file).write_all(bytes).map_err(failed),
-            None => self.file.write_all_at(bytes, self.length("append to")?).map_err(failed),
+            Some(file) => (&*file).write_all(bytes).map_err(failed)?,
+            None => self.file.write_all_at(bytes, self.length("append to")?).map_err(failed)?,
         }
+        *waiting += bytes.len() as u64;
+        if *waiting >= AHEAD_BYTES {
+            *waiting = 0;
+            begin_writing(&self.file);
+        }
+        Ok(())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
@@ -174,12 +184,25 @@ impl File for RealFile {
     }
 
     fn sync(&self) -> Result<()> {
+        *self.end.lock() = 0;
         self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
     }
 
     fn map(&self) -> Result<Box<dyn Bytes>> {
         crate::mapped::map(&self.file, &self.path)
     }
+}
+
+/// Asks the system to begin writing what is dirty of a file, and does not wait for it. Only a sync makes anything last, and tells
+/// of errors; so whether this worked does not matter.
+fn begin_writing(file: &fs::File) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the call takes numbers only, and the descriptor is open as long as `file` is borrowed.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
 }
 
 /// Reads at `offset`, again when a signal interrupts.

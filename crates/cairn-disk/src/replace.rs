@@ -36,22 +36,17 @@ pub fn atomic_replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Resul
     storage.sync_dir(parent_dir(path))
 }
 
-/// How much of a file is written between two syncs: a sync of another file, such as a log's, may have to wait for what
-/// the file system has to write before it.
-pub const SYNC_BYTES: usize = 4 << 20;
+/// Bytes of a file that are handed to the system at once: see [`crate::RealDisk`].
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Creates `path` with `bytes` and syncs the file. Its name lasts once the caller syncs the directory. After an error
 /// the file may be there in part.
 pub fn write_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
     let file = storage.create(path)?;
-    for piece in bytes.chunks(SYNC_BYTES) {
+    for piece in bytes.chunks(PIECE_BYTES) {
         file.append(piece)?;
-        file.sync()?;
     }
-    if bytes.is_empty() {
-        file.sync()?;
-    }
-    Ok(())
+    file.sync()
 }
 
 /// The whole file, which may be `bytes_max` long; a longer one is [`Error::Corrupt`].

@@ -355,6 +355,7 @@ impl Core {
         }
         if self.wal.sync == SyncMode::Fsync {
             log.commit(offsets.end - 1)?;
+            self.options.throttle.synced();
         }
         self.log_bytes += bytes.len() as u64;
         self.backlog.appended(bytes.len() as u64);
@@ -472,7 +473,7 @@ impl Core {
         let dirty = take_dirty(&state);
         let view = View { position, state: state.view() };
         drop(state);
-        let (storage, dir, log) = (Arc::clone(&self.storage), self.dir.clone(), self.live.log.clone());
+        let (storage, dir, log) = (self.background(), self.dir.clone(), self.live.log.clone());
         Some(CheckpointJob { storage, dir, view, dirty, stored, log })
     }
 

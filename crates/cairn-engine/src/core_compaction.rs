@@ -10,11 +10,16 @@ use crate::indexed_fields::FieldsJob;
 use crate::layout::{TimelineDir, segment_name};
 use crate::spec::{CollectionSpec, StorageMode};
 use crate::vector_segment::VectorSegment;
-use cairn_disk::Storage;
+use cairn_disk::{Storage, Throttled};
 use cairn_log::TimelineId;
 use std::sync::Arc;
 
 impl Core {
+    /// The disk for work beside the writers: it gives way to their syncs.
+    pub(crate) fn background(&self) -> Arc<dyn Storage> {
+        Arc::new(Throttled::new(Arc::clone(&self.storage), Arc::clone(&self.options.throttle)))
+    }
+
     /// Starts the compaction that a collection needs most, if any: [`MergeJob::run`] may run beside further steps.
     pub fn begin_merge(&mut self, collection: &str, policy: &CompactionPolicy) -> Option<MergeJob> {
         if self.read_only.is_some() || self.failed.is_some() {
@@ -35,7 +40,7 @@ impl Core {
         }
         let number = state.vectors.reserve();
         let job = MergeJob {
-            storage: Arc::clone(&self.storage),
+            storage: self.background(),
             dir: self.dir.clone(),
             timeline: self.live.timeline.id,
             collection,
@@ -138,7 +143,7 @@ impl Core {
                 None => !wants_memory && segment.stored().is_some(),
             })?;
             Some(ColumnsJob {
-                storage: Arc::clone(&self.storage),
+                storage: self.background(),
                 dir: self.dir.clone(),
                 timeline: self.live.timeline.id,
                 collection: number,

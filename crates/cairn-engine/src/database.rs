@@ -12,7 +12,7 @@ use crate::timeline::{
 };
 use crate::view::{Position, View};
 use crate::wal_settings::{self, WalSettings};
-use cairn_disk::{LockGuard, Storage};
+use cairn_disk::{LockGuard, Storage, Throttle, Throttled};
 use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
@@ -27,6 +27,7 @@ pub struct Database {
     lock: Mutex<Option<Box<dyn LockGuard>>>,
     /// Held shared by whoever reads the past, so that nothing of it is dropped meanwhile.
     pub(crate) past: Arc<RwLock<()>>,
+    throttle: Arc<Throttle>,
 }
 
 impl Database {
@@ -62,7 +63,8 @@ impl Database {
         let wal = wal_settings::resolve(&*storage, &data, options.wal.as_ref())?;
         let id = read_database(&*storage, &data)?;
         let lock = Mutex::new(Some(lock));
-        let database = Database { storage, data, id, lock, past: Arc::default() };
+        let (past, throttle) = (Arc::default(), Arc::clone(&options.throttle));
+        let database = Database { storage, data, id, lock, past, throttle };
         database.remove_unfinished()?;
         let current = read_current(&*database.storage, &database.data)?;
         let live_dir = database.data.timeline(current);
@@ -134,17 +136,25 @@ impl Database {
         id: DatabaseId,
         lock: Box<dyn LockGuard>,
     ) -> Database {
-        Database { storage, data, id, lock: Mutex::new(Some(lock)), past: Arc::default() }
+        Database {
+            storage,
+            data,
+            id,
+            lock: Mutex::new(Some(lock)),
+            past: Arc::default(),
+            throttle: Arc::default(),
+        }
     }
 
     /// A directory that is only read: no lock is held.
     pub(crate) fn unlocked(storage: Arc<dyn Storage>, data: DataDir, id: DatabaseId) -> Database {
-        Database { storage, data, id, lock: Mutex::new(None), past: Arc::default() }
+        Database { storage, data, id, lock: Mutex::new(None), past: Arc::default(), throttle: Arc::default() }
     }
 
-    /// Starts a new timeline of this database, to be filled.
+    /// Starts a new timeline of this database, to be filled beside its writers.
     pub(crate) fn draft(&self) -> Result<TimelineDraft> {
-        TimelineDraft::create(Arc::clone(&self.storage), &self.data, TimelineId::random())
+        let storage = Throttled::new(Arc::clone(&self.storage), Arc::clone(&self.throttle));
+        TimelineDraft::create(Arc::new(storage), &self.data, TimelineId::random())
     }
 
     /// A new timeline with a state of this database, forked from where the state stands. Not yet live.

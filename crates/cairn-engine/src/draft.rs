@@ -6,7 +6,7 @@ use crate::layout::{DataDir, TimelineDir, check_image_name};
 use crate::manifest::{FileRef, Manifest};
 use crate::timeline::{LogPlace, Timeline};
 use crate::view::Position;
-use cairn_disk::{Access, Crc32c, File, FileType, SYNC_BYTES, Storage, atomic_replace, parent_dir};
+use cairn_disk::{Access, Crc32c, File, FileType, Storage, atomic_replace, parent_dir};
 use cairn_log::{DatabaseId, TimelineId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -47,15 +47,7 @@ impl TimelineDraft {
         let file = self.storage.create(&self.dir.file(name))?;
         let name = name.to_owned();
         let whole = FileRef { name, bytes: 0, crc32c: 0 };
-        Ok(DraftFile {
-            draft: self,
-            file,
-            whole,
-            crc: Crc32c::new(),
-            pending: Vec::new(),
-            unsynced: 0,
-            finished: false,
-        })
+        Ok(DraftFile { draft: self, file, whole, crc: Crc32c::new(), pending: Vec::new(), finished: false })
     }
 
     /// Says that what is put into it is not the state that the manifest says it is of: a part of it, or more. The timeline will
@@ -226,7 +218,6 @@ pub struct DraftFile<'a> {
     crc: Crc32c,
     /// Not yet written.
     pending: Vec<u8>,
-    unsynced: usize,
     finished: bool,
 }
 
@@ -248,12 +239,7 @@ impl DraftFile<'_> {
 
     fn flush(&mut self) -> Result<()> {
         self.file.append(&self.pending)?;
-        self.unsynced += self.pending.len();
         self.pending.clear();
-        if self.unsynced >= SYNC_BYTES {
-            self.file.sync()?;
-            self.unsynced = 0;
-        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use crate::codec::Decoder;
 use crate::error::{Error, Result};
 use crate::vector_segment::ROWS_MAX;
-use cairn_disk::{Crc32c, File, SYNC_BYTES, sealed};
+use cairn_disk::{Crc32c, File, sealed};
 use std::ops::Range;
 use std::path::Path;
 
@@ -144,8 +144,6 @@ pub(crate) struct SegmentWriter<'a> {
     buffer: Vec<u8>,
     crc: Crc32c,
     bytes: usize,
-    /// Written since the last sync.
-    unsynced: usize,
 }
 
 impl<'a> SegmentWriter<'a> {
@@ -155,8 +153,7 @@ impl<'a> SegmentWriter<'a> {
         collection: u32,
         number: u32,
     ) -> Result<SegmentWriter<'a>> {
-        let mut writer =
-            SegmentWriter { file, buffer: Vec::new(), crc: Crc32c::new(), bytes: 0, unsynced: 0 };
+        let mut writer = SegmentWriter { file, buffer: Vec::new(), crc: Crc32c::new(), bytes: 0 };
         writer.put(&layout.header(collection, number))?;
         Ok(writer)
     }
@@ -179,12 +176,7 @@ impl<'a> SegmentWriter<'a> {
     fn flush(&mut self) -> Result<()> {
         self.crc.update(&self.buffer);
         self.file.append(&self.buffer)?;
-        self.unsynced += self.buffer.len();
         self.buffer.clear();
-        if self.unsynced >= SYNC_BYTES {
-            self.unsynced = 0;
-            self.file.sync()?;
-        }
         Ok(())
     }
 

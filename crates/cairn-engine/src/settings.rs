@@ -4,6 +4,7 @@ use crate::codec::Decoder;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::wal_settings::WalSettings;
+use cairn_disk::Throttle;
 use cairn_log::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -271,6 +272,8 @@ pub struct Options {
     /// Once it is set, what builds a state of the past or replays a log ends soon, with [`Error::Cancelled`]. Opening does not:
     /// without it there is nothing.
     pub cancel: Arc<AtomicBool>,
+    /// How fast checkpoints, compaction, snapshots and restores write while writers wait for the log's syncs.
+    pub throttle: Arc<Throttle>,
     /// Bytes of a sealed vector segment, about; at least 16 rows, at most 65,536.
     pub vector_segment_bytes: u32,
     /// How fast mapped files, which are opened by their headers, are read to their ends in the background.
@@ -306,6 +309,7 @@ impl Default for Options {
             checkpoints_kept: 6,
             progress: None,
             cancel: Arc::default(),
+            throttle: Arc::default(),
             vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,
             verify_bytes_per_second: 100 << 20,
             graph_rows_min: 8_192,

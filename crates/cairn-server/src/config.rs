@@ -14,6 +14,7 @@ use crate::cidr::Cidr;
 use crate::collection_change::SpecChange;
 use crate::interpreter::Rules;
 use crate::render::Dialect;
+use cairn_disk::Throttle;
 use cairn_engine::{ArchivePolicy, Decay, FusionSettings, Limits, Settings, WalSettings, WhenFull};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// `performance.thread_pool_size`: searches running at once; 0: one for each core.
     pub search_threads: usize,
+    /// Bytes a second that work in the background writes while writers wait for the log; 0: any number.
+    pub background_bytes_per_second: u64,
     /// `snapshot.*`.
     pub snapshot: SnapshotConfig,
     /// `logging.*`.
@@ -148,6 +151,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(300),
             stop_timeout: Duration::from_secs(10),
             search_threads: 8,
+            background_bytes_per_second: Throttle::BYTES_PER_SECOND,
             snapshot: SnapshotConfig {
                 dir: PathBuf::from("cairn-snapshots"),
                 allowed_dirs: Vec::new(),

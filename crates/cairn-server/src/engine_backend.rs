@@ -20,7 +20,7 @@ use crate::storage::storage;
 use crate::timelines::timelines;
 use crate::topics::topic;
 use crate::wal::wal;
-use cairn_disk::Storage;
+use cairn_disk::{Storage, Throttle};
 use cairn_engine::topics::Topics;
 use cairn_engine::{Clock, Engine, OpenReport, Options, Request, Stats, Using};
 use parking_lot::Mutex;
@@ -360,6 +360,7 @@ impl Config {
             decay: (self.decay.interval_sec > 0).then_some(self.decay),
             wal: self.wal.clone(),
             archive: self.archive.enabled.then_some(self.archive.policy),
+            throttle: Arc::new(Throttle::new(self.background_bytes_per_second)),
             ..Options::default()
         }
     }

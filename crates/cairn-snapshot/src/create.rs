@@ -16,10 +16,11 @@ use crate::part_writer::{PartWriter, new_encoder};
 use crate::repository::Repository;
 use crate::snapshot::{Place, Snapshot, SnapshotCollection, SnapshotFile, SnapshotType};
 use crate::snapshot_id::SnapshotId;
-use cairn_disk::write_new;
+use cairn_disk::{Storage, Throttled, write_new};
 use cairn_engine::{CollectionView, Counts, Engine, FileRef, Image, ImageFile, Position, View};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a new snapshot is to be.
 #[derive(Debug, Clone)]
@@ -88,7 +89,8 @@ pub fn create(
         return Err(Error::Input(message));
     }
     let view = scoped(view, options)?;
-    Ok(run(repository, options, job, |work| work.full(view, None))?.snapshot)
+    let disk = repository.disk();
+    Ok(run(repository, &*disk, options, job, |work| work.full(view, None))?.snapshot)
 }
 
 /// Stores the state of a running engine, with every write that was acknowledged before the call: full, or from a base
@@ -102,7 +104,9 @@ pub fn create_live(
     options: &CreateOptions,
     job: &Job<'_>,
 ) -> Result<Created> {
-    run(repository, options, job, |work| {
+    // Its parts are mostly on the disk that the log is on, whose syncs writers wait for.
+    let disk = Throttled::new(repository.disk(), Arc::clone(&engine.options().throttle));
+    run(repository, &disk, options, job, |work| {
         let view = scoped(engine.view()?, options)?;
         let scope: Option<BTreeSet<u32>> =
             options.collections.as_ref().map(|_| covered(&view, options).map(|c| c.number).collect());
@@ -140,9 +144,10 @@ fn covered<'a>(view: &'a View, options: &'a CreateOptions) -> impl Iterator<Item
     })
 }
 
-/// Holds the lock of writers around the work, which is published, or undone when it fails.
+/// Holds the lock of writers around the work, whose parts go to `disk`, and which is published, or undone when it fails.
 fn run(
     repository: &Repository,
+    disk: &dyn Storage,
     options: &CreateOptions,
     job: &Job<'_>,
     work: impl FnOnce(&Work<'_>) -> Result<Created>,
@@ -160,7 +165,7 @@ fn run(
     let id = free_id(repository, options.now_us)?;
     let (storage, root) = (repository.storage(), repository.root());
     let staged = layout::staged_dir(root, &id);
-    let parts = PartWriter::new(storage, root, id.as_str(), job.cancel);
+    let parts = PartWriter::new(disk, root, id.as_str(), job.cancel);
     let doing = Work { repository, options, id, parts: &parts, job };
     let stored = work(&doing).and_then(|created| {
         job.go_on()?;

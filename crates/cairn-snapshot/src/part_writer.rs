@@ -1,15 +1,15 @@
-//! Writing parts into a repository: compressed, hashed, synced, then renamed into place.
+//! Writing parts into a repository: compressed, hashed, synced a batch at a time, then renamed into place.
 
 use crate::codec::{Codec, Compression, FRAME_BYTES, FrameEncoder};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::part::{PART_BYTES_MAX, Part, PartId, Sink};
-use cairn_disk::{FileType, Storage};
+use cairn_disk::{File, FileType, Storage};
 use cairn_engine::{EncodedFile, FileRef};
 use parking_lot::Mutex;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,8 +26,31 @@ pub(crate) struct PartWriter<'a> {
     dirs: Mutex<BTreeSet<PathBuf>>,
     /// Files that were not there before.
     created: Mutex<Vec<PathBuf>>,
+    /// Written, and not yet synced and in place.
+    unsynced: Mutex<Unsynced>,
     /// Their bytes.
     added_bytes: AtomicU64,
+}
+
+/// Files synced together, at most: the first sync has to wait for the file system's journal, and the others find it done.
+const BATCH_FILES: usize = 32;
+/// Their bytes, about, at most.
+const BATCH_BYTES: u64 = 64 << 20;
+
+/// Parts whose files are written under their temporary names.
+#[derive(Default)]
+struct Unsynced {
+    files: Vec<Waiting>,
+    bytes: u64,
+    /// The parts they are: one that comes again is there already.
+    parts: HashMap<PartId, Part>,
+}
+
+struct Waiting {
+    file: Box<dyn File>,
+    tmp: PathBuf,
+    path: PathBuf,
+    created: bool,
 }
 
 /// A part in the repository, and whether this call stored it.
@@ -51,6 +74,7 @@ impl<'a> PartWriter<'a> {
             tmp_files: AtomicU64::new(0),
             dirs: Mutex::default(),
             created: Mutex::default(),
+            unsynced: Mutex::default(),
             added_bytes: AtomicU64::new(0),
         }
     }
@@ -98,6 +122,9 @@ impl<'a> PartWriter<'a> {
             return Err(Error::Input(format!("a file of {bytes} bytes: at most {PART_BYTES_MAX}")));
         }
         let (id, sample) = self.hash(plain)?;
+        if let Some(part) = self.unsynced.lock().parts.get(&id) {
+            return Ok(Written { part: *part, new: false });
+        }
         self.make_dir(id)?;
         let there = self.find(id)?;
         if let Some(codec) = there
@@ -142,6 +169,8 @@ impl<'a> PartWriter<'a> {
 
     /// Makes everything written last.
     pub(crate) fn finish(&self) -> Result<()> {
+        let rest = std::mem::take(&mut *self.unsynced.lock());
+        self.settle(rest.files)?;
         for dir in self.dirs.lock().iter() {
             self.storage.sync_dir(dir)?;
         }
@@ -152,6 +181,10 @@ impl<'a> PartWriter<'a> {
     /// Removes the parts that were not there before, as far as that goes: what stays is named by no snapshot, and the next
     /// delete removes it.
     pub(crate) fn abandon(&self) {
+        let rest = std::mem::take(&mut *self.unsynced.lock());
+        for waiting in rest.files {
+            let _ = self.storage.remove(&waiting.tmp);
+        }
         for path in self.created.lock().drain(..) {
             let _ = self.storage.remove(&path);
         }
@@ -188,40 +221,61 @@ impl<'a> PartWriter<'a> {
         let tmp = self.root.join(layout::TMP).join(format!("{}.part-{serial}", self.tmp_prefix));
         let codec = encoder.compression().codec();
         let path = self.root.join(layout::part_path(id, codec));
-        let stored = self.write_frames(encoder, &tmp, plain).and_then(|stored| {
-            if created {
-                self.created.lock().push(path.clone());
-            }
-            self.storage.rename(&tmp, &path)?;
-            Ok(stored)
-        });
-        match stored {
-            Ok((stored_bytes, digest)) => {
-                if created {
-                    self.added_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
-                }
-                let stored_sha256 = digest.unwrap_or(id.0);
-                debug_assert!(
-                    stored_bytes <= Codec::stored_bytes_max(plain.bytes),
-                    "a reader would refuse it"
-                );
-                Ok(Part { id, bytes: plain.bytes, codec, stored_bytes, stored_sha256 })
-            }
-            Err(e) => {
-                // The next writer's cleanup takes what cannot be removed now.
-                let _ = self.storage.remove(&tmp);
-                Err(e)
-            }
+        let (file, stored_bytes, digest) = self.write_frames(encoder, &tmp, plain).inspect_err(|_| {
+            // The next writer's cleanup takes what cannot be removed now.
+            let _ = self.storage.remove(&tmp);
+        })?;
+        if created {
+            self.added_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
         }
+        debug_assert!(stored_bytes <= Codec::stored_bytes_max(plain.bytes), "a reader would refuse it");
+        let stored_sha256 = digest.unwrap_or(id.0);
+        let part = Part { id, bytes: plain.bytes, codec, stored_bytes, stored_sha256 };
+        self.later(part, Waiting { file, tmp, path, created })?;
+        Ok(part)
     }
 
-    /// The frames of `plain` in a new, synced file; their bytes, and their digest unless they are `plain` itself.
+    /// Puts a written file in place with the next batch; that is now, when it is full.
+    fn later(&self, part: Part, waiting: Waiting) -> Result<()> {
+        let full = {
+            let mut unsynced = self.unsynced.lock();
+            unsynced.files.push(waiting);
+            unsynced.bytes += part.stored_bytes;
+            unsynced.parts.insert(part.id, part);
+            let full = unsynced.files.len() >= BATCH_FILES || unsynced.bytes >= BATCH_BYTES;
+            full.then(|| std::mem::take(&mut *unsynced))
+        };
+        full.map_or(Ok(()), |batch| self.settle(batch.files))
+    }
+
+    /// Syncs files, then gives them their names.
+    fn settle(&self, files: Vec<Waiting>) -> Result<()> {
+        let settled = files.iter().try_for_each(|waiting| {
+            self.go_on()?;
+            Ok(waiting.file.sync()?)
+        });
+        let named = settled.and_then(|()| {
+            files.iter().try_for_each(|Waiting { tmp, path, created, .. }| {
+                if *created {
+                    self.created.lock().push(path.clone());
+                }
+                Ok(self.storage.rename(tmp, path)?)
+            })
+        });
+        if named.is_err() {
+            // The next writer's cleanup takes what cannot be removed now; what has its name is not there any more.
+            files.iter().for_each(|waiting| drop(self.storage.remove(&waiting.tmp)));
+        }
+        named
+    }
+
+    /// The frames of `plain` in a new file; their bytes, and their digest unless they are `plain` itself.
     fn write_frames(
         &self,
         encoder: &mut FrameEncoder,
         path: &Path,
         plain: &Plain<'_>,
-    ) -> Result<(u64, Option<Digest>)> {
+    ) -> Result<(Box<dyn File>, u64, Option<Digest>)> {
         let file = self.storage.create(path)?;
         let mut hasher = (encoder.compression().codec() != Codec::Raw).then(Hasher::default);
         let mut stored_bytes = 0;
@@ -233,10 +287,9 @@ impl<'a> PartWriter<'a> {
             }
             file.append(stored)?;
             stored_bytes += stored.len() as u64;
-            // Frame by frame: a sync of the write-ahead log may have to wait for what is dirty here.
-            Ok(file.sync()?)
+            Ok(())
         })?;
-        Ok((stored_bytes, hasher.map(Hasher::finish)))
+        Ok((file, stored_bytes, hasher.map(Hasher::finish)))
     }
 }
 

@@ -113,6 +113,10 @@ impl Repository {
         Ok(())
     }
 
+    pub(crate) fn disk(&self) -> Arc<dyn Storage> {
+        Arc::clone(&self.storage)
+    }
+
     pub(crate) fn storage(&self) -> &dyn Storage {
         self.storage.as_ref()
     }

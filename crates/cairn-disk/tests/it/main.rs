@@ -12,4 +12,5 @@ mod random;
 mod replace;
 mod sealed;
 mod support;
+mod throttle;
 mod torn;

@@ -66,6 +66,13 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "searches running at once; 0: one for each core",
         |c, v| c.search_threads = v.usize(),
     ),
+    key(
+        "performance.background_write_rate",
+        Kind::Size(0, 1 << 40),
+        "128MB",
+        "bytes a second that checkpoints, compaction and snapshots write while writers wait for the log; 0: any number",
+        |c, v| c.background_bytes_per_second = v.u64(),
+    ),
     key("performance.max_connections", Kind::Int(1, 1 << 20), "1000", "connections open at once", |c, v| {
         c.connections_max = v.usize()
     }),

@@ -69,6 +69,7 @@ fn every_key_has_its_line_in_the_test_file_or_is_ours() {
         "limits.",
         "archive.",
         "api.tcp.dialect",
+        "performance.background_write_rate",
         "snapshot.allowed_dirs",
         "snapshot.repository",
         "snapshot.schedule",

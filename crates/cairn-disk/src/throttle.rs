@@ -1,0 +1,215 @@
+//! `Throttle`: work in the background writes slowly while somebody waits for syncs.
+
+use crate::{Access, Bytes, Entry, File, LockGuard, Result, Stat, Storage};
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// So long after a sync that somebody waited for, the next is expected.
+const EXPECTED: Duration = Duration::from_millis(50);
+/// Bytes that are written at once, and may be written before there is any wait.
+const PIECE_BYTES: usize = 256 << 10;
+const BURST_BYTES: u64 = 4 << 20;
+/// No single wait is longer: whoever waited for syncs may have gone.
+const WAIT_MAX: Duration = Duration::from_millis(20);
+
+/// How fast work in the background may write while somebody waits for syncs; when nobody does, it is not held back.
+///
+/// A disk does one thing at a time: a log's sync that comes while many MiB of another file are under way is done after them. With
+/// small pieces at a bounded rate it finds the disk idle nearly always. Only time is spent here: what is written and in what
+/// order stays the same.
+#[derive(Debug)]
+pub struct Throttle {
+    bytes_per_second: u64,
+    started: Instant,
+    /// When the last sync that somebody waited for was over, in microseconds since `started`; 0: there was none.
+    synced_us: AtomicU64,
+    /// When what was written so far is paid for, since `started`.
+    paid: Mutex<Duration>,
+}
+
+impl Throttle {
+    /// What [`Throttle::default`] allows, in bytes a second.
+    pub const BYTES_PER_SECOND: u64 = 128 << 20;
+
+    /// So many bytes a second; 0: any number.
+    pub fn new(bytes_per_second: u64) -> Throttle {
+        Throttle {
+            bytes_per_second,
+            started: Instant::now(),
+            synced_us: AtomicU64::new(0),
+            paid: Mutex::default(),
+        }
+    }
+
+    /// Says that somebody waited for a sync, which is over now.
+    pub fn synced(&self) {
+        self.synced_at(self.started.elapsed());
+    }
+
+    /// Waits until `bytes` more may be written. Any number of threads share the rate.
+    pub fn pass(&self, bytes: u64) {
+        let now = self.started.elapsed();
+        let due = now + self.wait_at(bytes, now);
+        loop {
+            let now = self.started.elapsed();
+            let left = due.saturating_sub(now);
+            if left.is_zero() || !self.is_waited_for(now) {
+                return;
+            }
+            std::thread::sleep(left.min(WAIT_MAX));
+        }
+    }
+
+    /// [`Throttle::synced`] at a time since this was made.
+    pub fn synced_at(&self, now: Duration) {
+        let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        self.synced_us.store(now_us.max(1), Ordering::Relaxed);
+    }
+
+    /// Counts `bytes` that are about to be written, at a time since this was made: how long to wait before it.
+    pub fn wait_at(&self, bytes: u64, now: Duration) -> Duration {
+        if self.bytes_per_second == 0 || !self.is_waited_for(now) {
+            return Duration::ZERO;
+        }
+        let cost = |bytes: u64| Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
+        let mut paid = self.paid.lock();
+        // What was not used lasts for a burst, no more.
+        let from = (*paid).max(now.saturating_sub(cost(BURST_BYTES)));
+        *paid = from + cost(bytes);
+        paid.saturating_sub(now)
+    }
+
+    /// Whether somebody waits for syncs, as far as the last one tells.
+    fn is_waited_for(&self, now: Duration) -> bool {
+        let synced_us = self.synced_us.load(Ordering::Relaxed);
+        synced_us != 0 && now < Duration::from_micros(synced_us).saturating_add(EXPECTED)
+    }
+}
+
+impl Default for Throttle {
+    /// 128 MiB a second: a log's syncs then take about as long as on an idle disk that writes a GB a second.
+    fn default() -> Self {
+        Throttle::new(Throttle::BYTES_PER_SECOND)
+    }
+}
+
+/// A disk whose new files are written as fast as a [`Throttle`] allows; everything else goes to the disk below as it is.
+#[derive(Debug)]
+pub struct Throttled {
+    below: Arc<dyn Storage>,
+    throttle: Arc<Throttle>,
+}
+
+impl Throttled {
+    /// The same files, through a throttle.
+    pub fn new(below: Arc<dyn Storage>, throttle: Arc<Throttle>) -> Throttled {
+        Throttled { below, throttle }
+    }
+}
+
+impl Storage for Throttled {
+    fn create(&self, path: &Path) -> Result<Box<dyn File>> {
+        let below = self.below.create(path)?;
+        Ok(Box::new(ThrottledFile { below, throttle: Arc::clone(&self.throttle) }))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> Result<Box<dyn File>> {
+        self.below.open(path, access)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.below.stat(path)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        self.below.list(dir)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> Result<()> {
+        self.below.create_dir_all(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.below.rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.below.link(from, to)
+    }
+
+    fn reflink(&self, from: &Path, to: &Path) -> Result<()> {
+        self.below.reflink(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.below.remove(path)
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> Result<()> {
+        self.below.remove_dir_all(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.below.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn LockGuard>> {
+        self.below.lock(path, holder)
+    }
+
+    fn free_bytes(&self, path: &Path) -> Result<u64> {
+        self.below.free_bytes(path)
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.below.canonical(path)
+    }
+}
+
+#[derive(Debug)]
+struct ThrottledFile {
+    below: Box<dyn File>,
+    throttle: Arc<Throttle>,
+}
+
+impl File for ThrottledFile {
+    fn path(&self) -> &Path {
+        self.below.path()
+    }
+
+    fn bytes(&self) -> Result<u64> {
+        self.below.bytes()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        self.below.read_at(offset, buf)
+    }
+
+    fn append(&self, bytes: &[u8]) -> Result<()> {
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.throttle.pass(piece.len() as u64);
+            self.below.append(piece)?;
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.throttle.pass(bytes.len() as u64);
+        self.below.write_at(offset, bytes)
+    }
+
+    fn truncate(&self, bytes: u64) -> Result<()> {
+        self.below.truncate(bytes)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.below.sync()
+    }
+
+    fn map(&self) -> Result<Box<dyn Bytes>> {
+        self.below.map()
+    }
+}
