@@ -3,7 +3,7 @@
 use crate::command::Ask;
 use crate::failure::Failure;
 use crate::reply::Reply;
-use cairn_engine::{Lsn, Request};
+use cairn_engine::{Item, Lsn, Request};
 
 /// The results of a batch of writes, one each, in order.
 pub type Written = Vec<cairn_engine::Result<Lsn>>;
@@ -32,6 +32,11 @@ pub trait Backend: Send + Sync {
 
     /// How much work a request is.
     fn cost(&self, ask: &Ask) -> Cost;
+
+    /// What is stored of an item of a collection; `None`: of `default`. A backend without items to look at refuses.
+    fn item(&self, _collection: Option<&str>, id: &str) -> Result<Item, Failure> {
+        Err(Failure::input(format!("Items cannot be read here: {}", crate::failure::shown(id))))
+    }
 
     /// Ends long work that is under way; its requests are answered with an error.
     fn cancel(&self) {}

@@ -1,8 +1,10 @@
 //! The configuration: what the server is started with.
 
 mod file;
+mod http;
 mod keys;
 mod keys_engine;
+mod keys_http;
 mod keys_server;
 mod keys_wal;
 mod nearest;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use file::{ConfigError, Notice, Problem};
+pub use http::{HttpConfig, TlsConfig};
 pub use keys::{Key, keys};
 pub use schedules::ScheduleConfig;
 pub use value::Kind;
@@ -31,6 +34,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `api.tcp.bind` and `api.tcp.port`.
     pub tcp: Listen,
+    /// `api.http.*`.
+    pub http: HttpConfig,
+    /// `tls.*`, `api.tcp.tls`.
+    pub tls: TlsConfig,
     /// `api.tcp.dialect`.
     pub dialect: Dialect,
     /// `network.allow_cidrs`: whose connections are taken.
@@ -134,6 +141,8 @@ impl Default for Config {
         Config {
             data_dir: PathBuf::from("cairn-data"),
             tcp: Listen { host: "127.0.0.1".to_owned(), port: 11017 },
+            http: HttpConfig::default(),
+            tls: TlsConfig::default(),
             dialect: Dialect::default(),
             allow: Cidr::loopback(),
             settings: Settings::default(),

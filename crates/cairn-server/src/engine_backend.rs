@@ -22,7 +22,7 @@ use crate::topics::topic;
 use crate::wal::wal;
 use cairn_disk::Storage;
 use cairn_engine::topics::Topics;
-use cairn_engine::{Clock, Engine, OpenReport, Options, Request, Stats, Using};
+use cairn_engine::{Clock, Engine, Item, OpenReport, Options, Request, Stats, Using};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -302,6 +302,10 @@ impl Backend for EngineBackend {
             | Ask::Timeline(_)
             | Ask::Topic(_) => Cost::Files,
         }
+    }
+
+    fn item(&self, collection: Option<&str>, id: &str) -> Result<Item, Failure> {
+        Ok(self.engine.item_in(collection, id)?)
     }
 
     fn cancel(&self) {

@@ -194,7 +194,7 @@ impl Interpreter {
 }
 
 /// A write whose result never came: the engine went away with it.
-fn lost() -> Failure {
+pub(crate) fn lost() -> Failure {
     Failure::new(ErrorKind::Busy, "the write's fate is unknown: the server is stopping")
 }
 
@@ -203,7 +203,8 @@ fn too_long(line_bytes_max: usize) -> Failure {
 }
 
 impl Counters {
-    fn wrote(&self, write: &Write) -> Done {
+    /// Counts a write; which reply it has.
+    pub(crate) fn wrote(&self, write: &Write) -> Done {
         let (counter, done) = match write {
             Write::VectorSet { .. } => (&self.vecsets, Done::VecSet),
             Write::MetadataSet { .. } => (&self.metasets, Done::MetaSet),
@@ -215,7 +216,8 @@ impl Counters {
         done
     }
 
-    fn asked(&self, ask: &Ask) {
+    /// Counts a search.
+    pub(crate) fn asked(&self, ask: &Ask) {
         if matches!(ask, Ask::Similar { .. } | Ask::Near { .. }) {
             self.sims.add(1);
         }

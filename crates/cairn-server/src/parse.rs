@@ -157,7 +157,7 @@ fn event(mut words: Words<'_>) -> Result<Write> {
     Ok(Write::Event { context: context.to_owned(), id: id.to_owned(), op, score, time_s })
 }
 
-fn event_op(kind: &str) -> Result<EventOp> {
+pub(crate) fn event_op(kind: &str) -> Result<EventOp> {
     if is(kind, "ADD") {
         Ok(EventOp::Add)
     } else if is(kind, "SET") {
@@ -177,7 +177,7 @@ fn usage(op: EventOp) -> &'static str {
     }
 }
 
-fn score(word: &str) -> Result<u8> {
+pub(crate) fn score(word: &str) -> Result<u8> {
     let number = integer(word)?;
     u8::try_from(number)
         .ok()
@@ -195,6 +195,11 @@ fn time(word: &str, op: EventOp) -> Result<i64> {
         };
         return Err(Failure::input(hint));
     };
+    time_s(value)
+}
+
+/// Seconds since 1970, of an event.
+pub(crate) fn time_s(value: &str) -> Result<i64> {
     let seconds: i64 =
         value.parse().map_err(|_| Failure::input(format!("Failed to parse timestamp: {}", shown(value))))?;
     if !(0..=TIME_S_MAX).contains(&seconds) {
@@ -211,7 +216,7 @@ fn metaset(mut words: Words<'_>) -> Result<Write> {
     Ok(Write::MetadataSet { id: id.to_owned(), metadata: Metadata::parse(words.rest())? })
 }
 
-fn top_k(word: &str, limits: &Limits) -> Result<usize> {
+pub(crate) fn top_k(word: &str, limits: &Limits) -> Result<usize> {
     let number = integer(word)?;
     if number <= 0 {
         return Err(Failure::input(format!("top_k must be positive, got {}", shown(word))));
@@ -234,7 +239,7 @@ fn on_off(value: &str) -> Result<bool> {
     }
 }
 
-fn using(value: &str) -> Result<Using> {
+pub(crate) fn using(value: &str) -> Result<Using> {
     match value {
         "events" => Ok(Using::Events),
         "vectors" => Ok(Using::Vectors),

@@ -2,12 +2,14 @@
 
 use crate::archiver::Archiver;
 use crate::backend::Backend;
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::counters::Counters;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
+use crate::http;
 use crate::render::render;
 use crate::session::{Service, close, serve};
+use crate::tls::Tls;
 use cairn_disk::Storage;
 use cairn_engine::{Engine, ErrorKind, OpenReport};
 use std::future::Future;
@@ -35,6 +37,8 @@ pub struct Server {
     addr: SocketAddr,
     config: Config,
     service: Arc<Service>,
+    http: Option<http::Listener>,
+    tls: Option<Tls>,
 }
 
 impl std::fmt::Debug for Server {
@@ -68,6 +72,7 @@ impl Server {
         if !engine.stats().status.read_only {
             config.default_spec.apply_to_default(&engine)?;
         }
+        let tls = Tls::load(&config, storage.as_ref())?;
         let counters = Arc::new(Counters::default());
         let archived = config.archive.enabled && !engine.stats().status.read_only;
         let shipped = (engine.clone(), Arc::clone(&storage));
@@ -90,7 +95,7 @@ impl Server {
         }
         backend.resume_topics();
         let backend = Arc::new(backend);
-        let server = Server::bind_backend(config, Arc::clone(&backend) as _, counters).await?;
+        let server = Server::bind_with(config, Arc::clone(&backend) as _, counters, tls).await?;
         if !backend.read_only {
             backend.start_schedules()?;
         }
@@ -103,17 +108,19 @@ impl Server {
         backend: Arc<dyn Backend>,
         counters: Arc<Counters>,
     ) -> Result<Server, Failure> {
-        let (host, port) = (config.tcp.host.as_str(), config.tcp.port);
-        let failed = |e: std::io::Error| {
-            let kind = match e.kind() {
-                std::io::ErrorKind::AddrInUse => ErrorKind::Locked,
-                std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
-                _ => ErrorKind::Io,
-            };
-            Failure::new(kind, format!("cannot listen on {host}:{port}: {e}"))
-        };
-        let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
-        let addr = listener.local_addr().map_err(failed)?;
+        Server::bind_with(config, backend, counters, None).await
+    }
+
+    async fn bind_with(
+        config: Config,
+        backend: Arc<dyn Backend>,
+        counters: Arc<Counters>,
+        tls: Option<Tls>,
+    ) -> Result<Server, Failure> {
+        if tls.is_none() && (config.tls.tcp || (config.http.enabled && config.http.tls)) {
+            return Err(Failure::input("TLS needs a server that reads files: Server::bind"));
+        }
+        let (listener, addr) = bind(&config.tcp).await?;
         let searches = match config.search_threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n => n,
@@ -126,7 +133,18 @@ impl Server {
             searches: Semaphore::new(searches),
             files: Semaphore::new(FILES_AT_ONCE),
         };
-        Ok(Server { listener, addr, config, service: Arc::new(service) })
+        let service = Arc::new(service);
+        let http = match config.http.enabled {
+            true => Some(http::Listener::bind(&config, Arc::clone(&service), tls.clone()).await?),
+            false => None,
+        };
+        let tls = tls.filter(|_| config.tls.tcp);
+        Ok(Server { listener, addr, config, service, http, tls })
+    }
+
+    /// Where HTTP listens; `None`: it is off.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(http::Listener::addr)
     }
 
     /// Where it listens: with port 0 in the configuration, the port it got.
@@ -138,9 +156,14 @@ impl Server {
     /// `stop_timeout` allows), and the backend is closed: an engine takes a checkpoint. Acknowledged writes are durable
     /// however it ends.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
-        let Server { listener, config, service, .. } = self;
+        let Server { listener, config, service, http, tls, .. } = self;
         let (stop, stopping) = watch::channel(false);
+        let mut beside = JoinSet::new();
+        if let Some(http) = http {
+            beside.spawn(http.run(stopping.clone()));
+        }
         let mut acceptor = Acceptor {
+            tls,
             service: Arc::clone(&service),
             config: &config,
             permits: Arc::new(Semaphore::new(config.connections_max)),
@@ -164,11 +187,15 @@ impl Server {
             while let Some(ended) = sessions.join_next().await {
                 ended_well(ended);
             }
+            while let Some(ended) = beside.join_next().await {
+                ended_well(ended);
+            }
         };
         if timeout(config.stop_timeout, all).await.is_err() {
             tracing::warn!("requests still run: ending them");
             service.backend.cancel();
             sessions.shutdown().await;
+            beside.shutdown().await;
         }
         let backend = Arc::clone(&service.backend);
         let closed = tokio::task::spawn_blocking(move || backend.close()).await;
@@ -178,8 +205,24 @@ impl Server {
     }
 }
 
+/// Listens at an address of the configuration; the one it got, too.
+pub(crate) async fn bind(listen: &Listen) -> Result<(TcpListener, SocketAddr), Failure> {
+    let (host, port) = (listen.host.as_str(), listen.port);
+    let failed = |e: std::io::Error| {
+        let kind = match e.kind() {
+            std::io::ErrorKind::AddrInUse => ErrorKind::Locked,
+            std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            _ => ErrorKind::Io,
+        };
+        Failure::new(kind, format!("cannot listen on {host}:{port}: {e}"))
+    };
+    let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, addr))
+}
+
 /// A session that panicked is a bug of ours that only its peer would notice.
-fn ended_well(ended: Result<(), tokio::task::JoinError>) {
+pub(crate) fn ended_well(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
@@ -188,6 +231,7 @@ fn ended_well(ended: Result<(), tokio::task::JoinError>) {
 }
 
 struct Acceptor<'a> {
+    tls: Option<Tls>,
     service: Arc<Service>,
     config: &'a Config,
     /// One for each connection that may be open.
@@ -221,9 +265,17 @@ impl Acceptor<'_> {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
+        let tls = self.tls.clone();
         self.sessions.spawn(async move {
             let active = Active::new(Arc::clone(&service));
-            serve(stream, service, stopping).await;
+            match tls {
+                None => serve(stream, service, stopping).await,
+                Some(tls) => {
+                    if let Some(stream) = tls.accept(stream).await {
+                        serve(stream, service, stopping).await;
+                    }
+                }
+            }
             drop((active, permit));
         });
     }
@@ -243,10 +295,10 @@ impl Acceptor<'_> {
 }
 
 /// Counts a connection as active while it lives, also when its task is aborted.
-struct Active(Arc<Service>);
+pub(crate) struct Active(Arc<Service>);
 
 impl Active {
-    fn new(service: Arc<Service>) -> Self {
+    pub fn new(service: Arc<Service>) -> Self {
         service.counters.active_connections.add(1);
         Active(service)
     }

@@ -1,9 +1,10 @@
 //! The session: one connection, from its first byte to its last reply.
 
 use crate::backend::{Backend, Cost, Written};
+use crate::command::Ask;
 use crate::counters::Counters;
 use crate::failure::Failure;
-use crate::interpreter::{Interpreter, Question, Rules, Step};
+use crate::interpreter::{Interpreter, Rules, Step};
 use crate::reply::Reply;
 use cairn_engine::{ErrorKind, Request};
 use std::io;
@@ -31,6 +32,33 @@ pub(crate) struct Service {
     pub searches: Semaphore,
     /// One permit for each request that may work on files at once.
     pub files: Semaphore,
+}
+
+impl Service {
+    /// One submission; this task sleeps until its last write is durable.
+    pub async fn write(&self, writes: Vec<Request>) -> Written {
+        let (send, done) = oneshot::channel();
+        self.backend.submit(writes, Box::new(move |results| drop(send.send(results))));
+        // An engine that goes away without an answer gives no results: each write is answered so.
+        done.await.unwrap_or_default()
+    }
+
+    /// Answers on the thread that its cost asks for.
+    pub async fn answer(&self, ask: &Ask) -> Reply {
+        let permits = match self.backend.cost(ask) {
+            Cost::Small => return self.backend.answer(ask),
+            Cost::Search => &self.searches,
+            Cost::Files => &self.files,
+        };
+        let Ok(_permit) = permits.acquire().await else {
+            return Failure::busy("the server is stopping").into();
+        };
+        let (backend, ask) = (Arc::clone(&self.backend), ask.clone());
+        let answer = tokio::task::spawn_blocking(move || backend.answer(&ask)).await;
+        answer.unwrap_or_else(|e| {
+            Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")).into()
+        })
+    }
 }
 
 /// Serves a connection until its peer leaves, is silent for too long, or `stop` turns true. Every request read is
@@ -129,37 +157,13 @@ impl Session {
         match step {
             Step::Batch(batch) => {
                 let results =
-                    if batch.writes.is_empty() { Vec::new() } else { self.write(batch.writes).await };
+                    if batch.writes.is_empty() { Vec::new() } else { self.service.write(batch.writes).await };
                 self.interpreter.written(batch.slots, results, &mut self.out);
             }
             Step::Ask(question) => {
-                let reply = self.answer(&question).await;
+                let reply = self.service.answer(&question.ask).await;
                 self.interpreter.answered(&question, &reply, &mut self.out);
             }
         }
-    }
-
-    /// One submission; this task sleeps until its last write is durable.
-    async fn write(&self, writes: Vec<Request>) -> Written {
-        let (send, done) = oneshot::channel();
-        self.service.backend.submit(writes, Box::new(move |results| drop(send.send(results))));
-        // An engine that goes away without an answer gives no results: each write is answered so.
-        done.await.unwrap_or_default()
-    }
-
-    async fn answer(&self, question: &Question) -> Reply {
-        let permits = match self.service.backend.cost(&question.ask) {
-            Cost::Small => return self.service.backend.answer(&question.ask),
-            Cost::Search => &self.service.searches,
-            Cost::Files => &self.service.files,
-        };
-        let Ok(_permit) = permits.acquire().await else {
-            return Failure::busy("the server is stopping").into();
-        };
-        let (backend, ask) = (Arc::clone(&self.service.backend), question.ask.clone());
-        let answer = tokio::task::spawn_blocking(move || backend.answer(&ask)).await;
-        answer.unwrap_or_else(|e| {
-            Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")).into()
-        })
     }
 }

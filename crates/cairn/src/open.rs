@@ -39,7 +39,7 @@ pub fn run(args: &OpenArgs, format: Option<Format>) -> Result<()> {
         config,
         storage,
         |_, _| Ok((engine, None)),
-        move |addr| format!("ready tcp={addr} data={data} as_of={lsn}\n"),
+        move |server| format!("ready tcp={} data={data} as_of={lsn}\n", server.tcp_addr()),
     )
 }
 

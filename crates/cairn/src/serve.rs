@@ -1,6 +1,6 @@
 //! `cairn serve`: opens the data, listens, says so, and stops when told.
 
-use crate::args::{ADDR, ServeArgs};
+use crate::args::{ADDR, HTTP_ADDR, ServeArgs};
 use crate::disk::{now_us, storage};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -10,7 +10,6 @@ use cairn_engine::{Engine, ErrorKind, OpenReport, ReplayProgress};
 use cairn_server::config::Listen;
 use cairn_server::{Config, Server};
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -34,8 +33,9 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         tracing::warn!("{notice}");
     }
     let data = config.data_dir.clone();
-    listen(config, storage, open, move |addr| {
-        format!("ready tcp={addr} http=off unix=off data={}\n", data.display())
+    listen(config, storage, open, move |server| {
+        let http = server.http_addr().map_or_else(|| "off".to_owned(), |addr| addr.to_string());
+        format!("ready tcp={} http={http} unix=off data={}\n", server.tcp_addr(), data.display())
     })
 }
 
@@ -56,7 +56,7 @@ pub fn listen(
     config: Config,
     storage: Arc<dyn Storage>,
     open: impl FnOnce(&Config, Arc<dyn Storage>) -> Result<Opened>,
-    ready: impl FnOnce(SocketAddr) -> String,
+    ready: impl FnOnce(&Server) -> String,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -65,7 +65,7 @@ pub fn listen(
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let (engine, report) = open(&config, Arc::clone(&storage))?;
         let server = Server::bind_opened(config, engine, report, storage).await?;
-        print(&ready(server.tcp_addr()))?;
+        print(&ready(&server))?;
         let told = async {
             tokio::select! {
                 _ = interrupt.recv() => tracing::info!("Ctrl-C"),
@@ -88,13 +88,22 @@ fn configuration(args: &ServeArgs, storage: &dyn Storage) -> Result<(Config, Vec
     if let Some(tcp) = &args.tcp {
         config.tcp = tcp_of(tcp)?;
     }
+    if let Some(http) = &args.http {
+        config.http.listen = listen_of("--http", HTTP_ADDR, http)?;
+        config.http.enabled = true;
+    }
     Ok((config, notices))
 }
 
 /// Reads `--tcp HOST:PORT`.
 pub fn tcp_of(tcp: &str) -> Result<Listen> {
-    let bad = || Failure::new(Exit::Usage, format!("--tcp: expected HOST:PORT, as {ADDR}, got {tcp}"));
-    let (host, port) = tcp.rsplit_once(':').ok_or_else(bad)?;
+    listen_of("--tcp", ADDR, tcp)
+}
+
+fn listen_of(option: &str, example: &str, given: &str) -> Result<Listen> {
+    let message = || format!("{option}: expected HOST:PORT, as {example}, got {given}");
+    let bad = || Failure::new(Exit::Usage, message());
+    let (host, port) = given.rsplit_once(':').ok_or_else(bad)?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Listen { host, port: port.parse().map_err(|_| bad())? })
 }

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::keys_engine::ENGINE_KEYS;
+use super::keys_http::HTTP_KEYS;
 use super::keys_server::SERVER_KEYS;
 use super::keys_wal::WAL_KEYS;
 use super::value::{Kind, Value};
@@ -68,7 +69,7 @@ pub(crate) const fn inert(name: &'static str, kind: Kind, default: &'static str,
 
 /// All keys, by section.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    ENGINE_KEYS.iter().chain(WAL_KEYS).chain(SERVER_KEYS)
+    ENGINE_KEYS.iter().chain(WAL_KEYS).chain(SERVER_KEYS).chain(HTTP_KEYS)
 }
 
 pub(crate) const U32: Kind = Kind::Int(0, u32::MAX as u64);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 const PORT: Kind = Kind::Int(0, 65_535);
 const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
-const HTTP: &str = "there is no HTTP interface yet";
 const CACHE: &str = "there is no cache yet: every search is computed";
 const RATE: &str = "there is no rate limiting yet";
 const BUFFERS: &str = "buffers grow with what is in them, up to limits.line_bytes";
@@ -99,12 +98,6 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "how replies are written",
         |c, v| c.dialect = Dialect::from_name(&v.text()).unwrap_or_default(),
     ),
-    inert("api.http.enable", Kind::Bool, "false", HTTP),
-    inert("api.http.bind", Kind::Text, "127.0.0.1", HTTP),
-    inert("api.http.port", PORT, "8080", HTTP),
-    inert("api.http.enable_cors", Kind::Bool, "false", HTTP),
-    inert("api.http.cors_allow_origin", Kind::Text, "", HTTP),
-    inert("api.http.timeout_sec", U32, "5", HTTP),
     inert("api.unix_socket.path", Kind::Text, "", "there is no Unix socket yet"),
     inert("api.rate_limiting.enable", Kind::Bool, "false", RATE),
     inert("api.rate_limiting.capacity", U32, "100", RATE),

@@ -1,0 +1,117 @@
+//! The call: one request's way to the backend, through the same commands as the line protocol's.
+
+use super::error::HttpError;
+use crate::command::{Ask, Command};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::interpreter::lost;
+use crate::reply::{Block, Reply};
+use crate::session::Service;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use cairn_engine::{DEFAULT_NAME, ErrorKind, Request, Write};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// How often progress is looked at for a stream of events.
+pub(crate) const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// Bulk bodies that are read at once.
+const BULKS_AT_ONCE: usize = 8;
+/// Streams of events that are open at once.
+const STREAMS_AT_ONCE: usize = 64;
+
+/// What all requests share.
+pub(crate) struct Gate {
+    pub service: Arc<Service>,
+    pub config: Arc<Config>,
+    /// One for each bulk body that may be read at once.
+    pub bulks: Semaphore,
+    /// One for each stream of events that may be open.
+    pub streams: Arc<Semaphore>,
+    /// Turns true when the server stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl Gate {
+    pub fn new(service: Arc<Service>, config: Arc<Config>, stopping: watch::Receiver<bool>) -> Self {
+        let streams = Arc::new(Semaphore::new(STREAMS_AT_ONCE));
+        Gate { service, config, bulks: Semaphore::new(BULKS_AT_ONCE), streams, stopping }
+    }
+}
+
+/// A request that was let in, and who makes it.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub gate: Arc<Gate>,
+}
+
+impl FromRequestParts<Arc<Gate>> for Call {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(_parts: &mut Parts, gate: &Arc<Gate>) -> Result<Self, HttpError> {
+        Ok(Call { gate: Arc::clone(gate) })
+    }
+}
+
+impl Call {
+    /// Asks; a failure is an error.
+    pub async fn ask(&self, ask: Ask) -> Result<Reply, HttpError> {
+        let counters = &self.gate.service.counters;
+        counters.commands.add(1);
+        let Command::Ask(ask) = self.may(Command::Ask(ask))? else { return Err(bug()) };
+        counters.asked(&ask);
+        match self.gate.service.answer(&ask).await {
+            Reply::Failed(failure) => {
+                counters.failed.add(1);
+                Err(failure.into())
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    /// Asks for what is answered with a block.
+    pub async fn block(&self, ask: Ask) -> Result<Block, HttpError> {
+        match self.ask(ask).await? {
+            Reply::Block(block) => Ok(block),
+            _ => Err(bug()),
+        }
+    }
+
+    /// Writes, all or as many as are taken, durable in the order given; the first refusal is the error.
+    pub async fn write(&self, collection: Option<&str>, writes: Vec<Write>) -> Result<(), HttpError> {
+        let counters = &self.gate.service.counters;
+        let collection = here(collection);
+        let mut requests = Vec::with_capacity(writes.len());
+        for write in writes {
+            counters.commands.add(1);
+            let Command::Write(write) = self.may(Command::Write(write))? else { return Err(bug()) };
+            counters.wrote(&write);
+            requests.push(Request { collection: collection.clone(), write });
+        }
+        let sent = requests.len();
+        let results = self.gate.service.write(requests).await;
+        let missing = (results.len() < sent).then(|| Err(lost()));
+        let results = results.into_iter().map(|result| result.map(drop).map_err(Failure::from));
+        let failed = |failure: Failure| {
+            counters.failed.add(1);
+            HttpError::from(failure)
+        };
+        results.chain(missing).collect::<Result<(), Failure>>().map_err(failed)
+    }
+
+    /// Whether the caller may do this.
+    fn may(&self, command: Command) -> Result<Command, HttpError> {
+        Ok(command)
+    }
+}
+
+/// The collection of a path; `default` is what no name means.
+pub(crate) fn here(collection: Option<&str>) -> Option<Arc<str>> {
+    collection.filter(|name| *name != DEFAULT_NAME).map(Arc::from)
+}
+
+/// An answer of a kind that its question does not have.
+pub(crate) fn bug() -> HttpError {
+    Failure::new(ErrorKind::Bug, "internal error: an answer of another kind; please report it").into()
+}
