@@ -7,12 +7,14 @@ mod keys_server;
 mod keys_wal;
 mod nearest;
 mod schedules;
+mod security;
 mod value;
 mod wal_keys;
 
 use crate::cidr::Cidr;
 use crate::collection_change::SpecChange;
 use crate::interpreter::Rules;
+use crate::limiter::RateConfig;
 use crate::render::Dialect;
 use cairn_engine::{ArchivePolicy, Decay, FusionSettings, Limits, Settings, WalSettings, WhenFull};
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use std::time::Duration;
 pub use file::{ConfigError, Notice, Problem};
 pub use keys::{Key, keys};
 pub use schedules::ScheduleConfig;
+pub use security::{SecurityConfig, TokenConfig};
 pub use value::Kind;
 
 /// A complete configuration. [`Config::parse`] reads it from YAML with nvecd's key names ([`keys`]); what a file leaves
@@ -59,6 +62,10 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// `performance.thread_pool_size`: searches running at once; 0: one for each core.
     pub search_threads: usize,
+    /// `security.*`.
+    pub security: SecurityConfig,
+    /// `api.rate_limiting.*`.
+    pub rate: RateConfig,
     /// `snapshot.*`.
     pub snapshot: SnapshotConfig,
     /// `logging.*`.
@@ -148,6 +155,8 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(300),
             stop_timeout: Duration::from_secs(10),
             search_threads: 8,
+            security: SecurityConfig::default(),
+            rate: RateConfig::default(),
             snapshot: SnapshotConfig {
                 dir: PathBuf::from("cairn-snapshots"),
                 allowed_dirs: Vec::new(),

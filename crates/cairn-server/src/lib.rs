@@ -1,6 +1,7 @@
 //! The server: the line protocol over TCP, its limits and its configuration.
 
 mod archiver;
+mod auth;
 mod auto_dump;
 mod backend;
 mod check;
@@ -18,6 +19,7 @@ mod info;
 mod interpreter;
 mod jobs;
 mod keeping;
+mod limiter;
 mod memory;
 mod parse;
 mod parse_admin;
@@ -30,6 +32,7 @@ mod parse_wal;
 mod render;
 mod reply;
 mod retention;
+mod rights;
 mod scheduler;
 mod schedules;
 mod server;
@@ -46,6 +49,7 @@ mod wal_change;
 mod words;
 
 pub use archiver::{ArchiveStatus, Archiver};
+pub use auth::{Auth, Caller, Password, Refused, Role};
 pub use backend::{Backend, Cost, Written};
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;
@@ -61,11 +65,13 @@ pub use failure::Failure;
 pub use frame::{Framer, Line};
 pub use info::records_per_second;
 pub use interpreter::{Batch, Interpreter, Question, Rules, Slots, Step};
+pub use limiter::{Limiter, RateConfig, UNIX_PEER};
 pub use parse::{is_verify, parse};
 pub use parse_wal::{ZONE_NOTE, in_order, timeline_id};
 pub use render::{Dialect, render};
 pub use reply::{Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, Reply, Section, Stores};
 pub use retention::{policy_text, take_policy};
+pub use rights::needs;
 pub use schedules::{ScheduleStatus, scheduled, schedules_block};
 pub use server::Server;
 pub use timelines::{drop_plan, recovery_plan, timelines_block};

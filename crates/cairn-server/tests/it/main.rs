@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod any_bytes;
+mod auth;
 mod bad_input;
 mod cidr;
 mod collections;
@@ -13,6 +14,7 @@ mod frame;
 mod info;
 mod interpreter;
 mod keeping;
+mod limiter;
 mod limits;
 mod loading;
 mod parse;
