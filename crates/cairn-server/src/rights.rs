@@ -2,8 +2,10 @@
 
 use crate::auth::Role;
 use crate::command::{
-    Ask, Collections, Command, Dump, Snapshot, StorageAsk, Timelines, TopicSnapshots, Topics, Wal,
+    Ask, Collections, Command, Configs, Dump, Session, Snapshot, StorageAsk, Timelines, TopicSnapshots,
+    Topics, Variables, Wal,
 };
+use crate::variables::{is_harmless, prefix};
 
 /// The role that a command needs. Reading is looking at data and figures; writing is putting data in; the rest changes how
 /// the server works, reads or writes its files, or takes data away by the collection, and is for admins.
@@ -11,6 +13,8 @@ pub fn needs(command: &Command) -> Role {
     match command {
         Command::Write(_) => Role::Write,
         Command::Ask(ask) => asked(ask),
+        // Whoever connects may say who they are.
+        Command::Session(Session::Auth(_) | Session::Debug(_)) => Role::Read,
     }
 }
 
@@ -41,6 +45,12 @@ fn asked(ask: &Ask) -> Role {
             | Timelines::Drop { .. } => Role::Admin,
         },
         Ask::Topic(asked) => topics(asked),
+        Ask::Variables(asked) => match asked {
+            Variables::Set { .. } => Role::Admin,
+            Variables::Get(name) => told(name),
+            Variables::Show(pattern) => told(prefix(pattern.as_deref().unwrap_or_default())),
+        },
+        Ask::Config(Configs::Help(_) | Configs::Show(_) | Configs::Verify(_)) => Role::Admin,
     }
 }
 
@@ -71,6 +81,11 @@ fn snapshots(asked: &Snapshot) -> Role {
         | Snapshot::Unpin(_)
         | Snapshot::Prune(_) => Role::Admin,
     }
+}
+
+/// Of names that begin so.
+fn told(name: &str) -> Role {
+    if is_harmless(name) { Role::Read } else { Role::Admin }
 }
 
 fn at(path: Option<&String>) -> Role {

@@ -3,6 +3,7 @@
 use super::Config;
 use super::keys::{Effect, Key, keys};
 use super::nearest::nearest;
+use super::shown::written;
 use super::value::{Kind, Node, Value, shown, value};
 use super::wal_keys::WalKeys;
 use super::{schedules, security};
@@ -148,6 +149,7 @@ impl Reader<'_> {
             let got = if secret { "a list or a section".to_owned() } else { shown(node, self.text) };
             return self.problem(at, format!("{}: expected {}, got {got}", key.name, key.kind));
         };
+        self.config.written.insert(key.name, written(key, node, self.text));
         self.take(key, at, value);
     }
 

@@ -4,6 +4,7 @@
 
 mod any_bytes;
 mod auth;
+mod auth_matrix;
 mod bad_input;
 mod cidr;
 mod collections;
@@ -30,6 +31,7 @@ mod stop;
 mod timelines;
 mod topics;
 mod units;
+mod variables;
 mod wal;
 mod wal_config;
 mod wire;
