@@ -13,7 +13,7 @@ use crate::maintenance::{Maintenance, MaintenanceThread};
 use crate::recover::Branch;
 use crate::roll::Roll;
 use crate::sequencer::{Message, Sequencer};
-use crate::settings::Options;
+use crate::settings::{FusionSettings, Options};
 use crate::timeline::Timeline;
 use crate::view::View;
 use crate::wal_settings::WalSettings;
@@ -102,6 +102,8 @@ pub struct LoadReport {
 pub(crate) struct Shared {
     pub database: Database,
     pub options: Options,
+    /// As it is now; `options` has what the engine was opened with.
+    pub fusion: RwLock<FusionSettings>,
     pub live: RwLock<Arc<Live>>,
     pub status: Mutex<Status>,
 }
@@ -152,6 +154,7 @@ impl Engine {
     pub(crate) fn start(database: Database, core: Core, options: Options) -> Result<Engine> {
         let shared = Arc::new(Shared {
             database,
+            fusion: RwLock::new(options.fusion.clone()),
             options,
             live: RwLock::new(Arc::clone(core.live())),
             status: Mutex::default(),
@@ -279,6 +282,16 @@ impl Engine {
     /// The options it was opened with.
     pub fn options(&self) -> &Options {
         &self.inner.shared.options
+    }
+
+    /// How results are fused now.
+    pub fn fusion(&self) -> FusionSettings {
+        self.inner.shared.fusion.read().clone()
+    }
+
+    /// Changes how results are fused, for searches that begin from now on. Not remembered: opening says it anew.
+    pub fn set_fusion(&self, settings: FusionSettings) {
+        *self.inner.shared.fusion.write() = settings;
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {

@@ -2,8 +2,10 @@
 
 use crate::command::Ask;
 use crate::failure::Failure;
-use crate::reply::Reply;
+use crate::live::Live;
+use crate::reply::{Reply, Trace};
 use cairn_engine::{Item, Lsn, Request};
+use std::sync::Arc;
 
 /// The results of a batch of writes, one each, in order.
 pub type Written = Vec<cairn_engine::Result<Lsn>>;
@@ -29,6 +31,16 @@ pub trait Backend: Send + Sync {
 
     /// Answers a request. Takes as long as [`Backend::cost`] says.
     fn answer(&self, ask: &Ask) -> Reply;
+
+    /// As [`Backend::answer`], and how a search went.
+    fn answer_traced(&self, ask: &Ask) -> (Reply, Option<Trace>) {
+        (self.answer(ask), None)
+    }
+
+    /// The configuration that its answers go by; `None`: it has none of its own.
+    fn live(&self) -> Option<Arc<Live>> {
+        None
+    }
 
     /// How much work a request is.
     fn cost(&self, ask: &Ask) -> Cost;

@@ -3,10 +3,12 @@
 use crate::archiver::Archiver;
 use crate::backend::Backend;
 use crate::config::{Config, Listen};
+use crate::connections::Connections;
 use crate::counters::Counters;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::http;
+use crate::live::Live;
 use crate::render::render;
 use crate::session::{Service, close, serve};
 use crate::tls::Tls;
@@ -35,7 +37,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
-    config: Config,
     service: Arc<Service>,
     http: Option<http::Listener>,
     tls: Option<Tls>,
@@ -55,11 +56,13 @@ impl Server {
 
     /// As [`Server::bind`]; INFO tells of the recovery that opened the engine.
     pub async fn bind_opened(
-        config: Config,
+        mut config: Config,
         engine: Engine,
         opened: Option<OpenReport>,
         storage: Arc<dyn Storage>,
     ) -> Result<Server, Failure> {
+        config.security.read_files(storage.as_ref())?;
+        let live = Arc::new(Live::new(config.clone())?);
         // A dump that a killed server did not finish; nobody saves before this server does. One that only answers leaves
         // everything as it is: the directory may be another server's.
         let dir = &config.snapshot.dir;
@@ -76,7 +79,7 @@ impl Server {
         let counters = Arc::new(Counters::default());
         let archived = config.archive.enabled && !engine.stats().status.read_only;
         let shipped = (engine.clone(), Arc::clone(&storage));
-        let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
+        let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters)).with_live(live);
         if archived {
             let (engine, storage) = shipped;
             if !backend.has_snapshot() {
@@ -125,11 +128,15 @@ impl Server {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n => n,
         };
+        let live = match backend.live() {
+            Some(live) => live,
+            None => Arc::new(Live::new(config.clone())?),
+        };
         let service = Service {
             backend,
+            live,
             rules: Arc::new(config.rules()),
             counters,
-            idle_timeout: config.idle_timeout,
             searches: Semaphore::new(searches),
             files: Semaphore::new(FILES_AT_ONCE),
         };
@@ -139,7 +146,7 @@ impl Server {
             false => None,
         };
         let tls = tls.filter(|_| config.tls.tcp);
-        Ok(Server { listener, addr, config, service, http, tls })
+        Ok(Server { listener, addr, service, http, tls })
     }
 
     /// Where HTTP listens; `None`: it is off.
@@ -152,11 +159,16 @@ impl Server {
         self.addr
     }
 
+    /// The configuration it goes by, which can be changed while it runs.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.service.live)
+    }
+
     /// Serves until `shutdown` is done, then stops: no connection more, every request read is answered (for as long as
     /// `stop_timeout` allows), and the backend is closed: an engine takes a checkpoint. Acknowledged writes are durable
     /// however it ends.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
-        let Server { listener, config, service, http, tls, .. } = self;
+        let Server { listener, service, http, tls, .. } = self;
         let (stop, stopping) = watch::channel(false);
         let mut beside = JoinSet::new();
         if let Some(http) = http {
@@ -165,8 +177,7 @@ impl Server {
         let mut acceptor = Acceptor {
             tls,
             service: Arc::clone(&service),
-            config: &config,
-            permits: Arc::new(Semaphore::new(config.connections_max)),
+            open: Arc::default(),
             refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
             sessions: JoinSet::new(),
             stopping,
@@ -191,7 +202,7 @@ impl Server {
                 ended_well(ended);
             }
         };
-        if timeout(config.stop_timeout, all).await.is_err() {
+        if timeout(service.live.config().stop_timeout, all).await.is_err() {
             tracing::warn!("requests still run: ending them");
             service.backend.cancel();
             sessions.shutdown().await;
@@ -230,18 +241,16 @@ pub(crate) fn ended_well(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-struct Acceptor<'a> {
+struct Acceptor {
     tls: Option<Tls>,
     service: Arc<Service>,
-    config: &'a Config,
-    /// One for each connection that may be open.
-    permits: Arc<Semaphore>,
+    open: Arc<Connections>,
     refusing: Arc<Semaphore>,
     sessions: JoinSet<()>,
     stopping: watch::Receiver<bool>,
 }
 
-impl Acceptor<'_> {
+impl Acceptor {
     async fn accepted(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -252,13 +261,14 @@ impl Acceptor<'_> {
             }
         };
         self.service.counters.connections.add(1);
-        if !self.config.allow.iter().any(|range| range.contains(peer.ip())) {
+        let config = self.service.live.config();
+        if !config.allow.iter().any(|range| range.contains(peer.ip())) {
             let message = format!("Address {} is not allowed (network.allow_cidrs)", peer.ip());
             return self.refuse(stream, Failure::new(ErrorKind::Permission, message));
         }
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            let max = self.config.connections_max;
-            return self.refuse(stream, Failure::busy(format!("Too many connections: the maximum is {max}")));
+        let place = match self.open.take(peer.ip().to_canonical(), &config) {
+            Ok(place) => place,
+            Err(failure) => return self.refuse(stream, failure),
         };
         // Replies are written whole: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -269,14 +279,14 @@ impl Acceptor<'_> {
         self.sessions.spawn(async move {
             let active = Active::new(Arc::clone(&service));
             match tls {
-                None => serve(stream, service, stopping).await,
+                None => serve(stream, peer.ip(), service, stopping).await,
                 Some(tls) => {
                     if let Some(stream) = tls.accept(stream).await {
-                        serve(stream, service, stopping).await;
+                        serve(stream, peer.ip(), service, stopping).await;
                     }
                 }
             }
-            drop((active, permit));
+            drop((active, place));
         });
     }
 

@@ -4,10 +4,12 @@ use crate::backend::{Backend, Cost, Written};
 use crate::command::Ask;
 use crate::counters::Counters;
 use crate::failure::Failure;
-use crate::interpreter::{Interpreter, Rules, Step};
-use crate::reply::Reply;
+use crate::interpreter::{Interpreter, Question, Rules, Step};
+use crate::live::Live;
+use crate::reply::{Reply, Trace};
 use cairn_engine::{ErrorKind, Request};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -25,9 +27,9 @@ const LINGER: Duration = Duration::from_millis(50);
 /// What all sessions share.
 pub(crate) struct Service {
     pub backend: Arc<dyn Backend>,
+    pub live: Arc<Live>,
     pub rules: Arc<Rules>,
     pub counters: Arc<Counters>,
-    pub idle_timeout: Duration,
     /// One permit for each search that may run at once.
     pub searches: Semaphore,
     /// One permit for each request that may work on files at once.
@@ -43,31 +45,46 @@ impl Service {
         done.await.unwrap_or_default()
     }
 
-    /// Answers on the thread that its cost asks for.
+    /// Answers a request on the thread that its cost asks for.
     pub async fn answer(&self, ask: &Ask) -> Reply {
-        let permits = match self.backend.cost(ask) {
-            Cost::Small => return self.backend.answer(ask),
+        let (cost, ask) = (self.backend.cost(ask), ask.clone());
+        self.on(cost, move |backend| backend.answer(&ask)).await.unwrap_or_else(Reply::Failed)
+    }
+
+    /// Does work on the thread that its cost asks for, when it is its turn.
+    pub async fn on<T: Send + 'static>(
+        &self,
+        cost: Cost,
+        work: impl FnOnce(&dyn Backend) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let permits = match cost {
+            Cost::Small => return Ok(work(&*self.backend)),
             Cost::Search => &self.searches,
             Cost::Files => &self.files,
         };
         let Ok(_permit) = permits.acquire().await else {
-            return Failure::busy("the server is stopping").into();
+            return Err(Failure::busy("the server is stopping"));
         };
-        let (backend, ask) = (Arc::clone(&self.backend), ask.clone());
-        let answer = tokio::task::spawn_blocking(move || backend.answer(&ask)).await;
-        answer.unwrap_or_else(|e| {
-            Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")).into()
-        })
+        let backend = Arc::clone(&self.backend);
+        tokio::task::spawn_blocking(move || work(&*backend))
+            .await
+            .map_err(|e| Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")))
     }
 }
 
 /// Serves a connection until its peer leaves, is silent for too long, or `stop` turns true. Every request read is
 /// answered, in order. Nothing more is read while the peer does not take its replies.
-pub(crate) async fn serve<S>(mut stream: S, service: Arc<Service>, mut stop: watch::Receiver<bool>)
-where
+/// `peer` is who is there, or [`crate::limiter::UNIX_PEER`].
+pub(crate) async fn serve<S>(
+    mut stream: S,
+    peer: IpAddr,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let interpreter = Interpreter::new(Arc::clone(&service.rules), Arc::clone(&service.counters));
+    let interpreter = Interpreter::new(Arc::clone(&service.rules), Arc::clone(&service.counters))
+        .with_client(Arc::clone(&service.live), peer);
     let mut session = Session { interpreter, service, out: Vec::new(), read_bytes: READ_BYTES_MIN };
     if let Err(error) = session.converse(&mut stream, &mut stop).await {
         // The peer went away, or never read its replies: there is no one to tell.
@@ -127,9 +144,10 @@ impl Session {
 
     /// Reads once; false at the peer's end or when it was silent for too long.
     async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<bool> {
+        let idle = self.service.live.config().idle_timeout;
         let room = self.read_bytes;
         let buffer = self.interpreter.framer().space(room);
-        let Ok(read) = timeout(self.service.idle_timeout, stream.read_buf(buffer)).await else {
+        let Ok(read) = timeout(idle, stream.read_buf(buffer)).await else {
             return Ok(false);
         };
         let n = read?;
@@ -144,7 +162,8 @@ impl Session {
     async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
         if !self.out.is_empty() {
             let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-            timeout(self.service.idle_timeout, stream.write_all(&self.out)).await.map_err(late)??;
+            let idle = self.service.live.config().idle_timeout;
+            timeout(idle, stream.write_all(&self.out)).await.map_err(late)??;
             self.out.clear();
             if self.out.capacity() > READ_BYTES_MAX {
                 self.out = Vec::new();
@@ -161,9 +180,17 @@ impl Session {
                 self.interpreter.written(batch.slots, results, &mut self.out);
             }
             Step::Ask(question) => {
-                let reply = self.service.answer(&question.ask).await;
-                self.interpreter.answered(&question, &reply, &mut self.out);
+                let question = Arc::new(question);
+                let (reply, trace) = self.answer(&question).await;
+                self.interpreter.traced(&question, &reply, trace, &mut self.out);
             }
         }
+    }
+
+    async fn answer(&self, question: &Arc<Question>) -> (Reply, Option<Trace>) {
+        let cost = self.service.backend.cost(&question.ask);
+        let question = Arc::clone(question);
+        let answer = self.service.on(cost, move |backend| question.answer(backend)).await;
+        answer.unwrap_or_else(|failure| (failure.into(), None))
     }
 }

@@ -3,12 +3,17 @@
 use super::call::Gate;
 use super::cors::{self, Origin};
 use super::error::HttpError;
+use crate::auth::{Caller, Refused};
+use crate::failure::Failure;
+use crate::limiter::retry_text;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,7 +26,7 @@ pub(crate) struct Peer(pub IpAddr);
 
 /// Lets a request through, or says why not; whatever refuses it, the answer is JSON.
 pub(crate) async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let origin = cors::origin(request.headers(), &gate.config.http);
+    let origin = cors::origin(request.headers(), &gate.config().http);
     let response = match admit(&gate, &mut request, &origin) {
         Ok(Some(response)) => response,
         Ok(None) => in_json(next.run(request).await).await,
@@ -39,10 +44,13 @@ fn admit(gate: &Gate, request: &mut Request, origin: &Origin) -> Result<Option<R
     let Some(&Peer(peer)) = request.extensions().get::<Peer>() else {
         return Err(super::call::bug());
     };
-    if !gate.config.allow.iter().any(|range| range.contains(peer)) {
+    if !gate.config().allow.iter().any(|range| range.contains(peer)) {
         let message = format!("Address {peer} is not allowed (network.allow_cidrs)");
         return Err(HttpError::new(StatusCode::FORBIDDEN, message));
     }
+    gate.service.live.limiter().take(peer).map_err(|after| {
+        HttpError::too_many(format!("Too many requests: try again in {}", retry_text(after)), after)
+    })?;
     let asks = cors::is_preflight(request.method(), request.headers());
     match origin {
         Origin::Allowed(allowed) if asks => return Ok(Some(cors::preflight(allowed))),
@@ -53,7 +61,42 @@ fn admit(gate: &Gate, request: &mut Request, origin: &Origin) -> Result<Option<R
         }
         _ => {}
     }
+    let caller = caller(gate, peer, request.headers())?;
+    request.extensions_mut().insert(caller);
     Ok(None)
+}
+
+/// Who asks, by the password in `Authorization`.
+fn caller(gate: &Gate, peer: IpAddr, headers: &HeaderMap) -> Result<Caller, HttpError> {
+    let auth = gate.service.live.auth();
+    let Some(header) = headers.get(AUTHORIZATION).filter(|_| auth.required()) else {
+        return Ok(auth.anonymous());
+    };
+    let unknown = || {
+        let message = "expected Authorization: Bearer <password>, or Basic with that password";
+        HttpError::new(StatusCode::UNAUTHORIZED, message)
+    };
+    let password = header.to_str().ok().and_then(presented).ok_or_else(unknown)?;
+    auth.check(peer, &password).map(Caller::of).map_err(|refused| {
+        let message = Failure::from(refused).to_string();
+        match refused {
+            Refused::Wrong => HttpError::new(StatusCode::UNAUTHORIZED, message),
+            Refused::TooMany { retry_after } => HttpError::too_many(message, retry_after),
+        }
+    })
+}
+
+/// The password of a header; of Basic what is after the user's name, whatever that is.
+fn presented(header: &str) -> Option<String> {
+    let (scheme, rest) = header.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.to_owned());
+    }
+    let basic = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(rest).ok())??;
+    let (_user, password) =
+        String::from_utf8(basic).ok()?.split_once(':').map(|(u, p)| (u.to_owned(), p.to_owned()))?;
+    Some(password)
 }
 
 /// A refusal in words, of a path or a query that does not fit, as JSON.

@@ -42,7 +42,7 @@ async fn read(
     request: Request,
     gate: &Gate,
 ) -> Result<(Result<(), HttpError>, axum::body::Bytes), HttpError> {
-    let max = gate.config.http.body_bytes_max;
+    let (max, time) = (gate.config().http.body_bytes_max, gate.config().http.timeout);
     let too_large = || {
         let message = format!("Request body exceeds maximum allowed: {max} bytes");
         HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
@@ -52,9 +52,9 @@ async fn read(
         return Err(too_large());
     }
     let kind = header(&request, CONTENT_TYPE).unwrap_or_default().to_owned();
-    let bytes = timeout(gate.config.http.timeout, to_bytes(request.into_body(), max));
+    let bytes = timeout(time, to_bytes(request.into_body(), max));
     let Ok(bytes) = bytes.await else {
-        let seconds = gate.config.http.timeout.as_secs();
+        let seconds = time.as_secs();
         let message = format!("the body did not come within {seconds} s (api.http.timeout_sec)");
         return Err(HttpError::new(StatusCode::REQUEST_TIMEOUT, message));
     };

@@ -1,15 +1,20 @@
 //! The call: one request's way to the backend, through the same commands as the line protocol's.
 
 use super::error::HttpError;
+use crate::auth::{Caller, Role};
 use crate::command::{Ask, Command};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::interpreter::lost;
 use crate::reply::{Block, Reply};
+use crate::rights::needs;
 use crate::session::Service;
+use axum::Json;
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use cairn_engine::{DEFAULT_NAME, ErrorKind, Request, Write};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -24,7 +29,6 @@ const STREAMS_AT_ONCE: usize = 64;
 /// What all requests share.
 pub(crate) struct Gate {
     pub service: Arc<Service>,
-    pub config: Arc<Config>,
     /// One for each bulk body that may be read at once.
     pub bulks: Semaphore,
     /// One for each stream of events that may be open.
@@ -34,9 +38,14 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub fn new(service: Arc<Service>, config: Arc<Config>, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(service: Arc<Service>, stopping: watch::Receiver<bool>) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_AT_ONCE));
-        Gate { service, config, bulks: Semaphore::new(BULKS_AT_ONCE), streams, stopping }
+        Gate { service, bulks: Semaphore::new(BULKS_AT_ONCE), streams, stopping }
+    }
+
+    /// The configuration as it is now.
+    pub fn config(&self) -> Arc<Config> {
+        self.service.live.config()
     }
 }
 
@@ -44,13 +53,15 @@ impl Gate {
 #[derive(Clone)]
 pub(crate) struct Call {
     pub gate: Arc<Gate>,
+    pub caller: Caller,
 }
 
 impl FromRequestParts<Arc<Gate>> for Call {
     type Rejection = HttpError;
 
-    async fn from_request_parts(_parts: &mut Parts, gate: &Arc<Gate>) -> Result<Self, HttpError> {
-        Ok(Call { gate: Arc::clone(gate) })
+    async fn from_request_parts(parts: &mut Parts, gate: &Arc<Gate>) -> Result<Self, HttpError> {
+        let caller = *parts.extensions.get::<Caller>().ok_or_else(bug)?;
+        Ok(Call { gate: Arc::clone(gate), caller })
     }
 }
 
@@ -78,6 +89,12 @@ impl Call {
         }
     }
 
+    /// Asks for what is answered with a block, as JSON; its rows are in the member `rows`.
+    pub async fn json(&self, ask: Ask, rows: Option<&str>) -> Result<Json<Value>, HttpError> {
+        let block = self.block(ask).await?;
+        Ok(Json(Value::Object(super::block_json::object(&block, rows))))
+    }
+
     /// Writes, all or as many as are taken, durable in the order given; the first refusal is the error.
     pub async fn write(&self, collection: Option<&str>, writes: Vec<Write>) -> Result<(), HttpError> {
         let counters = &self.gate.service.counters;
@@ -102,7 +119,16 @@ impl Call {
 
     /// Whether the caller may do this.
     fn may(&self, command: Command) -> Result<Command, HttpError> {
-        Ok(command)
+        self.needs(needs(&command)).map(|()| command)
+    }
+
+    /// Whether the caller has this role: 401 when they showed no password, 403 when theirs is not enough.
+    pub fn needs(&self, role: Role) -> Result<(), HttpError> {
+        self.caller.may(role).map_err(|failure| {
+            self.gate.service.counters.failed.add(1);
+            let status = if self.caller.known { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
+            HttpError::new(status, failure.to_string())
+        })
     }
 }
 

@@ -110,7 +110,7 @@ fn stored(stores: Stores) -> Map<String, Value> {
 }
 
 /// The lines of DUMP STATUS.
-fn job(status: &JobStatus) -> Map<String, Value> {
+pub(crate) fn job(status: &JobStatus) -> Map<String, Value> {
     let shown = json!({
         "status": status.state.name(), "operation": status.operation, "filepath": status.target,
         "start_time": status.start_s, "end_time": status.end_s, "percent": status.percent,

@@ -4,6 +4,7 @@ use super::access::Peer;
 use super::call::Gate;
 use super::routes;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::failure::Failure;
 use crate::server::{Active, bind};
 use crate::session::{Service, close};
@@ -37,7 +38,6 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct Listener {
     listener: TcpListener,
     addr: SocketAddr,
-    config: Arc<Config>,
     service: Arc<Service>,
     tls: Option<Tls>,
 }
@@ -47,7 +47,7 @@ impl Listener {
     pub async fn bind(config: &Config, service: Arc<Service>, tls: Option<Tls>) -> Result<Listener, Failure> {
         let (listener, addr) = bind(&config.http.listen).await?;
         let tls = tls.filter(|_| config.http.tls);
-        Ok(Listener { listener, addr, config: Arc::new(config.clone()), service, tls })
+        Ok(Listener { listener, addr, service, tls })
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -56,11 +56,11 @@ impl Listener {
 
     /// Serves until `stopping` turns true, and then until every request that was read is answered.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
-        let Listener { listener, config, service, tls, .. } = self;
-        let permits = Arc::new(Semaphore::new(config.connections_max));
+        let Listener { listener, service, tls, .. } = self;
+        let open = Arc::<Connections>::default();
         let refusing = Arc::new(Semaphore::new(REFUSING_MAX));
-        let timeout = config.http.timeout;
-        let gate = Arc::new(Gate::new(Arc::clone(&service), config, stopping.clone()));
+        let timeout = service.live.config().http.timeout;
+        let gate = Arc::new(Gate::new(Arc::clone(&service), stopping.clone()));
         let router = routes::router(gate);
         let mut connections = JoinSet::new();
         loop {
@@ -81,25 +81,25 @@ impl Listener {
                 }
             };
             service.counters.connections.add(1);
-            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                if let Ok(permit) = Arc::clone(&refusing).try_acquire_owned() {
-                    connections.spawn(async move {
-                        refuse(stream).await;
-                        drop(permit);
-                    });
+            let peer = peer.ip().to_canonical();
+            let place = match open.take(peer, &service.live.config()) {
+                Ok(place) => place,
+                Err(failure) => {
+                    if let Ok(permit) = Arc::clone(&refusing).try_acquire_owned() {
+                        connections.spawn(async move {
+                            refuse(stream, &failure).await;
+                            drop(permit);
+                        });
+                    }
+                    continue;
                 }
-                continue;
             };
-            let connection = Connection {
-                router: router.clone(),
-                peer: Peer(peer.ip().to_canonical()),
-                timeout,
-                stopping: stopping.clone(),
-            };
+            let connection =
+                Connection { router: router.clone(), peer: Peer(peer), timeout, stopping: stopping.clone() };
             let (active, tls) = (Active::new(Arc::clone(&service)), tls.clone());
             connections.spawn(async move {
                 connection.begin(stream, tls).await;
-                drop((active, permit));
+                drop((active, place));
             });
         }
         drop(listener);
@@ -116,8 +116,8 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
 }
 
 /// Says that there are too many.
-async fn refuse(mut stream: TcpStream) {
-    let body = "{\"error\":\"Too many connections (performance.max_connections)\"}";
+async fn refuse(mut stream: TcpStream, failure: &Failure) {
+    let body = serde_json::json!({"error": failure.to_string()}).to_string();
     let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n";
     let response = format!("{head}Retry-After: 1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     if stream.write_all(response.as_bytes()).await.is_ok() {

@@ -198,7 +198,7 @@ pub(crate) async fn similar(
 #[utoipa::path(post, path = "/sim", tag = "nvecd", request_body = SimBody,
     responses((status = 200, body = SimAnswer), Errors))]
 pub(crate) async fn sim(call: Call, Body(body): Body<SimBody>) -> Result<Json<SimAnswer>, HttpError> {
-    let query = body.query(&call.gate.config.limits, SearchOptions::default())?;
+    let query = body.query(&call.gate.config().limits, SearchOptions::default())?;
     Ok(Json(similar(&call, None, query).await?))
 }
 
@@ -256,6 +256,6 @@ pub(crate) async fn near(
 #[utoipa::path(post, path = "/simv", tag = "nvecd", request_body = SimvBody,
     responses((status = 200, body = SimvAnswer), Errors))]
 pub(crate) async fn simv(call: Call, Body(body): Body<SimvBody>) -> Result<Json<SimvAnswer>, HttpError> {
-    let query = body.query(&call.gate.config.limits, SearchOptions::default())?;
+    let query = body.query(&call.gate.config().limits, SearchOptions::default())?;
     Ok(Json(near(&call, None, query).await?))
 }

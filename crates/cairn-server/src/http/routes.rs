@@ -2,7 +2,8 @@
 
 use super::access::{guard, no_method, no_path};
 use super::call::Gate;
-use super::{dumps, health, metrics, nvecd, settings};
+use super::{bulk, collections, dumps, health, items, jobs, metrics, nvecd, search};
+use super::{settings, snapshots, timelines, topics, wal};
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::{Json, Router};
@@ -55,7 +56,12 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
 }
 
 fn endpoints() -> OpenApiRouter<Arc<Gate>> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    nvecds(OpenApiRouter::with_openapi(Document::openapi())).merge(data()).merge(kept())
+}
+
+/// nvecd's.
+fn nvecds(router: OpenApiRouter<Arc<Gate>>) -> OpenApiRouter<Arc<Gate>> {
+    router
         .routes(routes!(nvecd::event))
         .routes(routes!(nvecd::vecset))
         .routes(routes!(nvecd::metaset))
@@ -75,4 +81,46 @@ fn endpoints() -> OpenApiRouter<Arc<Gate>> {
         .routes(routes!(dumps::verify))
         .routes(routes!(dumps::info))
         .routes(routes!(dumps::status))
+}
+
+/// What is in collections and topics.
+fn data() -> OpenApiRouter<Arc<Gate>> {
+    OpenApiRouter::new()
+        .routes(routes!(collections::list, collections::create))
+        .routes(routes!(collections::info, collections::configure, collections::delete))
+        .routes(routes!(collections::rename))
+        .routes(routes!(collections::compact))
+        .routes(routes!(collections::alias, collections::unalias))
+        .routes(routes!(items::put, items::get, items::delete))
+        .routes(routes!(items::event))
+        .routes(routes!(bulk::bulk))
+        .routes(routes!(search::search))
+        .routes(routes!(topics::list, topics::create))
+        .routes(routes!(topics::info, topics::alter, topics::delete))
+        .routes(routes!(topics::append))
+        .routes(routes!(topics::read))
+}
+
+/// What keeps it: snapshots, the log and the past.
+fn kept() -> OpenApiRouter<Arc<Gate>> {
+    OpenApiRouter::new()
+        .routes(routes!(snapshots::list, snapshots::create))
+        .routes(routes!(snapshots::info, snapshots::delete))
+        .routes(routes!(snapshots::verify))
+        .routes(routes!(snapshots::restore))
+        .routes(routes!(snapshots::pin, snapshots::unpin))
+        .routes(routes!(snapshots::prune))
+        .routes(routes!(snapshots::schedules))
+        .routes(routes!(wal::status, wal::enable))
+        .routes(routes!(wal::disable))
+        .routes(routes!(wal::verify))
+        .routes(routes!(wal::sync))
+        .routes(routes!(timelines::list))
+        .routes(routes!(timelines::recover))
+        .routes(routes!(timelines::compare))
+        .routes(routes!(timelines::promote))
+        .routes(routes!(timelines::delete))
+        .routes(routes!(timelines::check))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::events))
 }

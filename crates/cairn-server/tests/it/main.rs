@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod any_bytes;
+mod auth;
+mod auth_matrix;
 mod bad_input;
 mod cidr;
 mod collections;
@@ -16,6 +18,7 @@ mod http_rules;
 mod info;
 mod interpreter;
 mod keeping;
+mod limiter;
 mod limits;
 mod loading;
 mod parse;
@@ -31,6 +34,7 @@ mod stop;
 mod timelines;
 mod topics;
 mod units;
+mod variables;
 mod wal;
 mod wal_config;
 mod wire;
