@@ -28,7 +28,8 @@ pub(crate) struct Tls(TlsAcceptor);
 impl Tls {
     /// Reads the certificate and its key, when any listener wants TLS.
     pub fn load(config: &Config, storage: &dyn Storage) -> Result<Option<Tls>, Failure> {
-        if !config.tls.tcp && !(config.http.tls && config.http.enabled) {
+        let http = config.http.enabled && config.http.tls;
+        if !(config.tls.tcp || http) {
             return Ok(None);
         }
         let TlsConfig { cert_file, key_file, .. } = &config.tls;
