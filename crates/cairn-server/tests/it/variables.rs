@@ -227,7 +227,10 @@ fn verify_names_every_problem_of_a_file() {
         assert!(bad.contains("unknown key evnts") && bad.contains("logging.level: expected"), "{bad}");
         let absent = refused(&mut client, "CONFIG VERIFY file.yaml").await;
         assert!(absent.contains("security.requirepass_file: ") && absent.contains("/absent"), "{absent}");
-        assert_eq!(refused(&mut client, "CONFIG VERIFY none.yaml").await, "File not found: /snapshots/none.yaml");
+        assert_eq!(
+            refused(&mut client, "CONFIG VERIFY none.yaml").await,
+            "File not found: /snapshots/none.yaml"
+        );
         server.stop().await;
     });
 }
