@@ -46,6 +46,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// `tls.*`, `api.tcp.tls`.
     pub tls: TlsConfig,
+    /// `api.unix_socket.*`.
+    pub unix: UnixConfig,
     /// `api.tcp.dialect`.
     pub dialect: Dialect,
     /// `network.allow_cidrs`: whose connections are taken.
@@ -72,6 +74,15 @@ pub struct Config {
     pub connections_per_ip_max: usize,
     /// `performance.connection_timeout_sec`: how long a connection may be silent.
     pub idle_timeout: Duration,
+    /// `performance.request_timeout_sec`: how long a request line may take from its first byte to its end.
+    pub request_timeout: Duration,
+    /// `performance.recv_buffer_size`: bytes of a connection's first read; more when much comes.
+    pub read_bytes: usize,
+    /// `performance.send_buffer_size`: replies are gathered up to this many bytes before they are sent.
+    pub write_bytes: usize,
+    /// `performance.reactor_max_total_buffered_bytes`: what all connections may have received and not yet done, or done and
+    /// not yet sent; 0: any number.
+    pub buffered_bytes_max: u64,
     /// `performance.shutdown_timeout_ms`: how long a stop waits for requests under way.
     pub stop_timeout: Duration,
     /// `performance.thread_pool_size`: searches running at once; 0: one for each core.
@@ -97,6 +108,22 @@ pub struct Listen {
     pub host: String,
     /// 0: any free one.
     pub port: u16,
+}
+
+/// Whether and how it listens for others of its machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixConfig {
+    /// `path`: where the socket is; `None`: there is none.
+    pub path: Option<PathBuf>,
+    /// `mode`: the socket's permission bits, which say who may connect.
+    pub mode: u32,
+}
+
+impl Default for UnixConfig {
+    /// None; its owner alone.
+    fn default() -> Self {
+        UnixConfig { path: None, mode: 0o600 }
+    }
 }
 
 /// Where snapshots are.
@@ -151,6 +178,8 @@ pub struct Logging {
     pub level: String,
     /// `logging.json`.
     pub json: bool,
+    /// `logging.file`: where log lines are appended; `None`: they go to stderr.
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -161,6 +190,7 @@ impl Default for Config {
             tcp: Listen { host: "127.0.0.1".to_owned(), port: 11017 },
             http: HttpConfig::default(),
             tls: TlsConfig::default(),
+            unix: UnixConfig::default(),
             dialect: Dialect::default(),
             allow: Cidr::loopback(),
             settings: Settings::default(),
@@ -174,6 +204,10 @@ impl Default for Config {
             connections_max: 1000,
             connections_per_ip_max: 0,
             idle_timeout: Duration::from_secs(300),
+            request_timeout: Duration::from_secs(60),
+            read_bytes: 4 << 10,
+            write_bytes: 64 << 10,
+            buffered_bytes_max: 1 << 30,
             stop_timeout: Duration::from_secs(10),
             search_threads: 8,
             security: SecurityConfig::default(),
@@ -187,7 +221,7 @@ impl Default for Config {
                 retain: 3,
                 schedules: Vec::new(),
             },
-            logging: Logging { level: "info".to_owned(), json: false },
+            logging: Logging { level: "info".to_owned(), json: false, file: None },
             source: None,
             written: BTreeMap::new(),
         }
@@ -221,6 +255,12 @@ impl Config {
         }
         if !local && self.security.has_password() {
             found.push(format!("listening on {host} without TLS: passwords and data can be read on the way"));
+        }
+        if self.unix.path.is_some() && self.unix.mode & 0o077 != 0 && !self.security.has_password() {
+            found.push(format!(
+                "the Unix socket has mode {:04o} and there is no password: other users of this machine may do everything",
+                self.unix.mode
+            ));
         }
         found
     }

@@ -249,6 +249,11 @@ impl Interpreter {
         }
     }
 
+    /// Appends an error that no request asked for: the connection ends with it.
+    pub(crate) fn refuse(&self, failure: Failure, out: &mut Vec<u8>) {
+        self.render(&failure.into(), false, out);
+    }
+
     fn render(&self, reply: &Reply, verify: bool, out: &mut Vec<u8>) {
         if matches!(reply, Reply::Failed(_)) {
             self.counters.failed.add(1);

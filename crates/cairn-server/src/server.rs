@@ -3,23 +3,26 @@
 use crate::archiver::Archiver;
 use crate::backend::Backend;
 use crate::config::{Config, Listen};
-use crate::connections::Connections;
+use crate::connections::{Connections, Place};
 use crate::counters::Counters;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::http;
+use crate::limiter::UNIX_PEER;
 use crate::live::Live;
 use crate::render::render;
 use crate::session::{Service, close, serve};
 use crate::tls::Tls;
+use crate::unix::{self, Unix};
 use cairn_disk::Storage;
 use cairn_engine::{Engine, ErrorKind, OpenReport};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -37,6 +40,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
+    unix: Option<Unix>,
     service: Arc<Service>,
     http: Option<http::Listener>,
     tls: Option<Tls>,
@@ -124,6 +128,7 @@ impl Server {
             return Err(Failure::input("TLS needs a server that reads files: Server::bind"));
         }
         let (listener, addr) = bind(&config.tcp).await?;
+        let unix = config.unix.path.is_some().then(|| Unix::listen(&config.unix)).transpose()?;
         let searches = match config.search_threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n => n,
@@ -137,6 +142,7 @@ impl Server {
             live,
             rules: Arc::new(config.rules()),
             counters,
+            budget: Arc::default(),
             searches: Semaphore::new(searches),
             files: Semaphore::new(FILES_AT_ONCE),
         };
@@ -146,7 +152,7 @@ impl Server {
             false => None,
         };
         let tls = tls.filter(|_| config.tls.tcp);
-        Ok(Server { listener, addr, service, http, tls })
+        Ok(Server { listener, addr, unix, service, http, tls })
     }
 
     /// Where HTTP listens; `None`: it is off.
@@ -159,6 +165,11 @@ impl Server {
         self.addr
     }
 
+    /// Where its Unix socket is, when it has one. The file goes when the server stops.
+    pub fn unix_path(&self) -> Option<&Path> {
+        self.unix.as_ref().map(Unix::path)
+    }
+
     /// The configuration it goes by, which can be changed while it runs.
     pub fn live(&self) -> Arc<Live> {
         Arc::clone(&self.service.live)
@@ -168,7 +179,7 @@ impl Server {
     /// `stop_timeout` allows), and the backend is closed: an engine takes a checkpoint. Acknowledged writes are durable
     /// however it ends.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
-        let Server { listener, service, http, tls, .. } = self;
+        let Server { listener, unix, service, http, tls, .. } = self;
         let (stop, stopping) = watch::channel(false);
         let mut beside = JoinSet::new();
         if let Some(http) = http {
@@ -187,10 +198,11 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => acceptor.accepted(accepted).await,
+                accepted = unix::accept(unix.as_ref()) => acceptor.accepted_unix(accepted).await,
                 Some(ended) = acceptor.sessions.join_next() => ended_well(ended),
             }
         }
-        drop(listener);
+        drop((listener, unix));
         let _ = stop.send(true);
         let mut sessions = acceptor.sessions;
         tracing::info!(connections = sessions.len(), "stopping");
@@ -241,6 +253,11 @@ pub(crate) fn ended_well(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// A connection, of whichever kind.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
 struct Acceptor {
     tls: Option<Tls>,
     service: Arc<Service>,
@@ -274,24 +291,47 @@ impl Acceptor {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
+        let Some(tls) = self.tls.clone() else {
+            return self.serve(stream, peer.ip(), place);
+        };
+        // The connection's place is taken while it shakes hands: so many do at once, at most.
         let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
-        let tls = self.tls.clone();
         self.sessions.spawn(async move {
             let active = Active::new(Arc::clone(&service));
-            match tls {
-                None => serve(stream, peer.ip(), service, stopping).await,
-                Some(tls) => {
-                    if let Some(stream) = tls.accept(stream).await {
-                        serve(stream, peer.ip(), service, stopping).await;
-                    }
-                }
+            if let Some(stream) = tls.accept(stream).await {
+                serve(stream, peer.ip(), service, stopping).await;
             }
             drop((active, place));
         });
     }
 
+    /// Whom the socket's permissions let in may connect; they are one client.
+    async fn accepted_unix(&mut self, accepted: std::io::Result<UnixStream>) {
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection of the Unix socket");
+                return tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        };
+        self.service.counters.connections.add(1);
+        match self.open.take(UNIX_PEER, &self.service.live.config()) {
+            Ok(place) => self.serve(stream, UNIX_PEER, place),
+            Err(failure) => self.refuse(stream, failure),
+        }
+    }
+
+    fn serve(&mut self, stream: impl Stream, peer: IpAddr, place: Place) {
+        let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
+        self.sessions.spawn(async move {
+            let active = Active::new(Arc::clone(&service));
+            serve(stream, peer, service, stopping).await;
+            drop((active, place));
+        });
+    }
+
     /// Says why, and closes.
-    fn refuse(&mut self, mut stream: TcpStream, failure: Failure) {
+    fn refuse(&mut self, mut stream: impl Stream, failure: Failure) {
         let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
         let mut line = Vec::new();
         render(&failure.into(), self.service.rules.dialect, false, &mut line);

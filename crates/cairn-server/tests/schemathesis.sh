@@ -5,7 +5,7 @@
 #     crates/cairn-server/tests/schemathesis.sh [path of cairn]      SECONDS_MAX=60
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-cairn=${1:-target/debug/cairn}
+cairn=$(realpath "${1:-target/debug/cairn}")
 seconds=${SECONDS_MAX:-60}
 home=target/schemathesis
 [ -x "$cairn" ] || { echo "schemathesis: no $cairn: cargo build -p cairn first" >&2; exit 2; }
@@ -37,11 +37,19 @@ done
 http=$(sed -n 's/.* http=\([^ ]*\) .*/\1/p' "$work/ready")
 [ -n "$http" ] || { echo "schemathesis: the server did not get ready" >&2; cat "$work/log" >&2; exit 1; }
 
-# The stream of events has no end. Switching the log off and on again is tested elsewhere: it takes the server's time.
+# 503 is documented: a long operation that runs beside another is told so.
+cat >"$work/schemathesis.toml" <<TOML
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", "503"]
+TOML
+st=$PWD/$home/bin/st
+cd "$work"
+# Left out: the stream of events, which has no end; bulk bodies, whose types it cannot write; and moving the log or switching
+# it off, which takes the server's time. The tests have them.
 status=0
-timeout "$seconds" "$home/bin/st" run "http://$http/openapi.json" \
+timeout "$seconds" "$st" --config-file "$work/schemathesis.toml" run "http://$http/openapi.json" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
-    --exclude-path /v1/jobs/events --exclude-path /v1/wal --exclude-path /v1/wal/disable \
+    --exclude-path /v1/jobs/events --exclude-path "/v1/collections/{collection}/items:bulk" --exclude-path /v1/wal --exclude-path /v1/wal/disable \
     --phases examples,coverage,fuzzing --max-examples "${EXAMPLES:-20}" --continue-on-failure \
     --seed "${SEED:-1}" --request-timeout 20 --workers 2 --no-color || status=$?
 # Passing the time is no failure; what was found by then is.

@@ -117,7 +117,7 @@ pub enum Command {
 }
 
 /// Of `serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArgs {
     /// The configuration, YAML with nvecd's key names.

@@ -10,7 +10,6 @@ use std::time::Duration;
 const PORT: Kind = Kind::Int(0, 65_535);
 const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
 const CACHE: &str = "there is no cache yet: every search is computed";
-const BUFFERS: &str = "buffers grow with what is in them, up to limits.line_bytes";
 
 pub(crate) static SERVER_KEYS: &[Key] = &[
     key(
@@ -82,9 +81,34 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "connections one address may have open; 0: as many as there may be",
         |c, v| c.connections_per_ip_max = v.usize(),
     ),
-    inert("performance.recv_buffer_size", U32, "0", BUFFERS),
-    inert("performance.send_buffer_size", U32, "0", BUFFERS),
-    inert("performance.reactor_max_total_buffered_bytes", U64, "0", BUFFERS),
+    key(
+        "performance.request_timeout_sec",
+        Kind::Int(1, 86_400),
+        "60",
+        "seconds a request line may take from its first byte to its end",
+        |c, v| c.request_timeout = Duration::from_secs(v.u64()),
+    ),
+    key(
+        "performance.recv_buffer_size",
+        Kind::Int(64, 1 << 24),
+        "4096",
+        "bytes of a connection's first read; more when much comes",
+        |c, v| c.read_bytes = v.usize(),
+    ),
+    key(
+        "performance.send_buffer_size",
+        Kind::Int(1, 1 << 24),
+        "65536",
+        "bytes of replies that are gathered before they are sent",
+        |c, v| c.write_bytes = v.usize(),
+    ),
+    key(
+        "performance.reactor_max_total_buffered_bytes",
+        U64,
+        "1073741824",
+        "bytes all connections may have received and not done, or done and not sent; 0: any number",
+        |c, v| c.buffered_bytes_max = v.u64(),
+    ),
     key("performance.max_query_length", LINE_BYTES, "16777216", "the same as limits.line_bytes", |c, v| {
         c.line_bytes_max = v.usize()
     }),
@@ -104,7 +128,16 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "how replies are written",
         |c, v| c.dialect = Dialect::from_name(&v.text()).unwrap_or_default(),
     ),
-    inert("api.unix_socket.path", Kind::Text, "", "there is no Unix socket yet"),
+    key("api.unix_socket.path", Kind::Text, "", "a Unix socket to listen on, too; empty: none", |c, v| {
+        c.unix.path = Some(PathBuf::from(v.text())).filter(|path| !path.as_os_str().is_empty())
+    }),
+    key(
+        "api.unix_socket.mode",
+        Kind::Mode,
+        "0600",
+        "the socket's permission bits: who may connect",
+        |c, v| c.unix.mode = v.u32(),
+    ),
     key("api.rate_limiting.enable", Kind::Bool, "false", "each client's requests are limited", |c, v| {
         c.rate.enabled = v.bool()
     }),
@@ -144,7 +177,13 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         |c, v| c.logging.level = v.text(),
     ),
     key("logging.json", Kind::Bool, "false", "log lines are JSON", |c, v| c.logging.json = v.bool()),
-    inert("logging.file", Kind::Text, "", "the log goes to stderr"),
+    key(
+        "logging.file",
+        Kind::Text,
+        "",
+        "where log lines are appended, opened anew at SIGHUP; empty: stderr",
+        |c, v| c.logging.file = Some(PathBuf::from(v.text())).filter(|path| !path.as_os_str().is_empty()),
+    ),
     key(
         "security.requirepass",
         Kind::Secret,

@@ -5,6 +5,7 @@ use super::keys::{Effect, Key};
 use super::value::{Kind, Node, Value, shown as shown_node, value};
 use crate::cidr::Cidr;
 use serde_saphyr::Spanned;
+use std::path::Path;
 use std::time::Duration;
 
 /// What stands for a password.
@@ -52,9 +53,16 @@ pub(crate) fn shown(config: &Config, key: &Key) -> String {
         "performance.max_connections" => c.connections_max.to_string(),
         "performance.max_connections_per_ip" => c.connections_per_ip_max.to_string(),
         "performance.connection_timeout_sec" => seconds(c.idle_timeout),
+        "performance.request_timeout_sec" => seconds(c.request_timeout),
+        "performance.recv_buffer_size" => c.read_bytes.to_string(),
+        "performance.send_buffer_size" => c.write_bytes.to_string(),
+        "performance.reactor_max_total_buffered_bytes" => c.buffered_bytes_max.to_string(),
         "performance.shutdown_timeout_ms" => c.stop_timeout.as_millis().to_string(),
         "api.tcp.bind" => c.tcp.host.clone(),
         "api.tcp.port" => c.tcp.port.to_string(),
+        "api.unix_socket.path" => path(c.unix.path.as_deref()),
+        "api.unix_socket.mode" => format!("{:04o}", c.unix.mode),
+        "logging.file" => path(c.logging.file.as_deref()),
         "api.tcp.dialect" => c.dialect.name().to_owned(),
         "api.tcp.tls" => c.tls.tcp.to_string(),
         "api.http.enable" => c.http.enabled.to_string(),
@@ -79,6 +87,10 @@ pub(crate) fn shown(config: &Config, key: &Key) -> String {
         "security.auth_failures_per_minute" => c.security.auth_failures_per_minute.to_string(),
         name => c.written.get(name).cloned().unwrap_or_else(|| key.default.to_owned()),
     }
+}
+
+fn path(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {

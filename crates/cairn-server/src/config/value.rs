@@ -32,6 +32,8 @@ pub enum Kind {
     Cidrs,
     /// A list of schedules.
     Schedules,
+    /// Permission bits of a file, in octal.
+    Mode,
     /// Text that is never shown.
     Secret,
     /// A list of tokens, which are never shown.
@@ -60,6 +62,7 @@ impl fmt::Display for Kind {
                 write!(f, "a size in range [{min}, {max}], in bytes or as 64MB")
             }
             Kind::Text | Kind::Secret => f.write_str("text"),
+            Kind::Mode => f.write_str("permission bits in octal, as 0600"),
             Kind::Tokens => f.write_str("a list of tokens, each a name, a role, and token or token_file"),
             Kind::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Kind::Texts => f.write_str("a list of texts"),
@@ -160,6 +163,10 @@ pub(crate) fn value(node: &Spanned<Node>, kind: Kind, source: &str) -> Option<Va
         (Kind::Size(min, max), _) => {
             let bytes = parse_size(&text(node, source)?)?;
             Value::Int(Some(bytes).filter(|bytes| (min..=max).contains(bytes))?)
+        }
+        (Kind::Mode, _) => {
+            let bits = u64::from_str_radix(&text(node, source)?, 8).ok();
+            Value::Int(bits.filter(|bits| *bits <= 0o777)?)
         }
         (Kind::Text | Kind::Secret, _) => Value::Text(text(node, source)?),
         (Kind::Choice(words), _) => {

@@ -60,6 +60,9 @@ fn a_file_of_nvecd_loads() {
     let rate = &config.rate;
     assert_eq!((rate.enabled, rate.capacity, rate.refill_per_s, rate.clients_max), (true, 50, 5, 1000));
     assert!(!config.security.has_password());
+    assert_eq!((config.connections_per_ip_max, config.line_bytes_max), (50, 1 << 20));
+    assert_eq!((config.read_bytes, config.write_bytes, config.buffered_bytes_max), (4096, 65_536, 256 << 20));
+    assert_eq!((config.stop_timeout, &config.unix.path), (Duration::from_secs(5), &None));
     assert!(!inert.contains(&"events.ctx_buffer_size"));
     let first = notices[0].to_string();
     assert!(first.starts_with("c.yaml:") && first.contains(" has no effect: "), "{first}");
@@ -83,6 +86,8 @@ fn every_key_has_its_line_in_the_test_file_or_is_ours() {
         "wal.retention",
         "security.requirepass_file",
         "security.tokens",
+        "api.unix_socket.mode",
+        "performance.request_timeout_sec",
         "security.auth_failures_per_minute",
     ];
     let notices = ok(NVECD).1;
@@ -207,6 +212,19 @@ fn a_password_of_digits_is_text_as_written() {
 #[test]
 fn an_empty_allow_list_allows_nobody() {
     assert!(ok("network: {allow_cidrs: []}").0.allow.is_empty());
+}
+
+#[test]
+fn the_mode_of_the_socket_is_octal() {
+    assert_eq!(ok("api: {unix_socket: {path: /s, mode: 0660}}").0.unix.mode, 0o660);
+    for wrong in ["0999", "1777", "rw"] {
+        assert_eq!(
+            refused(&format!("api: {{unix_socket: {{mode: \"{wrong}\"}}}}")),
+            format!(
+                "c.yaml:1: api.unix_socket.mode: expected permission bits in octal, as 0600, got \"{wrong}\""
+            )
+        );
+    }
 }
 
 #[test]
