@@ -7,7 +7,11 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cairn_engine::ErrorKind;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::IntoResponses;
+use utoipa::openapi::response::Response as ApiResponse;
+use utoipa::openapi::{Content, Ref, RefOr};
 
 /// A refused request.
 #[derive(Debug)]
@@ -24,43 +28,34 @@ pub(crate) struct ErrorBody {
     pub error: String,
 }
 
-/// What any request may be answered with.
-#[derive(utoipa::IntoResponses)]
-#[allow(dead_code, reason = "only its documentation is used")]
-pub(crate) enum Errors {
-    /// The request is wrong.
-    #[response(status = 400)]
-    Input(ErrorBody),
-    /// A password is needed, or the one that came is wrong.
-    #[response(status = 401)]
-    Password(ErrorBody),
-    /// The role is too low, or the address is not in `network.allow_cidrs`.
-    #[response(status = 403)]
-    Forbidden(ErrorBody),
-    /// What is named is not there.
-    #[response(status = 404)]
-    NotFound(ErrorBody),
-    /// The body did not come in time.
-    #[response(status = 408)]
-    Slow(ErrorBody),
-    /// What is to be made is there already.
-    #[response(status = 409)]
-    Exists(ErrorBody),
-    /// The body is too large.
-    #[response(status = 413)]
-    TooLarge(ErrorBody),
-    /// The body is not JSON by its content type.
-    #[response(status = 415)]
-    MediaType(ErrorBody),
-    /// Too many requests, or wrong passwords; `Retry-After` says when to come back.
-    #[response(status = 429)]
-    TooMany(ErrorBody),
-    /// Stored bytes are damaged, or the system failed.
-    #[response(status = 500)]
-    Failed(ErrorBody),
-    /// Not now: the state is being replaced, a long operation runs, no space is left, or an earlier failure stopped writes.
-    #[response(status = 503)]
-    NotNow(ErrorBody),
+/// What any request may be answered with, beside what it answers when it is done.
+pub(crate) struct Errors;
+
+const ERRORS: [(&str, &str); 11] = [
+    ("400", "The request is wrong."),
+    ("401", "A password is needed, or the one that came is wrong."),
+    ("403", "The role is too low, or the address is not in `network.allow_cidrs`."),
+    ("404", "What is named is not there."),
+    ("408", "The body did not come in time."),
+    ("409", "What is to be made is there already."),
+    ("413", "The body is too large."),
+    ("415", "The body is of another type."),
+    ("429", "Too many requests, or wrong passwords; `Retry-After` says when to come back."),
+    ("500", "Stored bytes are damaged, or the system failed."),
+    (
+        "503",
+        "Not now: the state is replaced, a long operation runs, no space is left, or an earlier failure stopped writes.",
+    ),
+];
+
+impl IntoResponses for Errors {
+    fn responses() -> BTreeMap<String, RefOr<ApiResponse>> {
+        let body = || Content::new(Some(Ref::from_schema_name("ErrorBody")));
+        let response = |about| {
+            RefOr::T(ApiResponse::builder().description(about).content("application/json", body()).build())
+        };
+        ERRORS.into_iter().map(|(status, about)| (status.to_owned(), response(about))).collect()
+    }
 }
 
 impl HttpError {
