@@ -238,8 +238,6 @@ impl Config {
     /// What is not safe about it, for the log: who may reach the server, and what they may do there.
     pub fn warnings(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let host = self.tcp.host.as_str();
-        let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         let everybody = self.allow.iter().any(Cidr::is_everybody);
         if self.allow.is_empty() {
             found.push("network.allow_cidrs is empty: nobody can connect over TCP".to_owned());
@@ -247,14 +245,22 @@ impl Config {
         if everybody {
             found.push("network.allow_cidrs allows every address".to_owned());
         }
-        if !local && !self.security.has_password() {
-            found.push(format!(
-                "listening on {host} without a password: whoever can connect may read, change and delete everything \
-                 (security.requirepass)"
-            ));
-        }
-        if !local && self.security.has_password() {
-            found.push(format!("listening on {host} without TLS: passwords and data can be read on the way"));
+        let http = self.http.enabled.then_some((&self.http.listen, self.http.tls));
+        for (listen, tls) in std::iter::once((&self.tcp, self.tls.tcp)).chain(http) {
+            let host = listen.host.as_str();
+            if host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) {
+                continue;
+            }
+            if !self.security.has_password() {
+                found.push(format!(
+                    "listening on {host} without a password: whoever can connect may read, change and delete everything \
+                     (security.requirepass)"
+                ));
+            } else if !tls {
+                found.push(format!(
+                    "listening on {host} without TLS: passwords and data can be read on the way"
+                ));
+            }
         }
         if self.unix.path.is_some() && self.unix.mode & 0o077 != 0 && !self.security.has_password() {
             found.push(format!(

@@ -94,6 +94,10 @@ fn what_is_not_safe_is_said() {
     for (text, said) in [
         ("api: {tcp: {bind: 0.0.0.0}}", "without a password"),
         ("api: {tcp: {bind: 0.0.0.0}}\nsecurity: {requirepass: x}", "without TLS"),
+        (
+            "api: {http: {enable: true, bind: 0.0.0.0}}\nsecurity: {requirepass: x}",
+            "listening on 0.0.0.0 without TLS",
+        ),
         ("network: {allow_cidrs: [0.0.0.0/0]}", "every address"),
         ("network: {allow_cidrs: [\"::/0\"]}", "every address"),
         ("network: {allow_cidrs: []}", "nobody can connect"),
