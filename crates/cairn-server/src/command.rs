@@ -39,6 +39,8 @@ pub enum Ask {
     Collection(Collections),
     /// STORAGE ….
     Storage(StorageAsk),
+    /// CACHE ….
+    Cache(Cache),
     /// INFO.
     Info,
     /// CHECK.
@@ -53,6 +55,19 @@ pub enum Ask {
     Timeline(Timelines),
     /// TOPIC ….
     Topic(Topics),
+}
+
+/// What CACHE is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// How well it goes.
+    Stats,
+    /// Forget every answer.
+    Clear,
+    /// Give and keep answers.
+    Enable,
+    /// Neither give nor keep any; those that are kept stay.
+    Disable,
 }
 
 /// What COLLECTION is to do.

@@ -10,6 +10,7 @@ mod schedules;
 mod value;
 mod wal_keys;
 
+use crate::cache::CacheConfig;
 use crate::cidr::Cidr;
 use crate::collection_change::SpecChange;
 use crate::interpreter::Rules;
@@ -59,6 +60,8 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// `performance.thread_pool_size`: searches running at once; 0: one for each core.
     pub search_threads: usize,
+    /// `cache.*`.
+    pub cache: CacheConfig,
     /// `snapshot.*`.
     pub snapshot: SnapshotConfig,
     /// `logging.*`.
@@ -148,6 +151,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(300),
             stop_timeout: Duration::from_secs(10),
             search_threads: 8,
+            cache: CacheConfig::default(),
             snapshot: SnapshotConfig {
                 dir: PathBuf::from("cairn-snapshots"),
                 allowed_dirs: Vec::new(),

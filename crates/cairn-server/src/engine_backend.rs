@@ -2,6 +2,8 @@
 
 use crate::archiver::Archiver;
 use crate::backend::{Backend, Cost, Written};
+use crate::cache::QueryCache;
+use crate::cache_key::Search;
 use crate::check::check;
 use crate::collections::collections;
 use crate::command::{Ask, Collections, Dump, Snapshot, StorageAsk, Timelines, Wal};
@@ -52,6 +54,7 @@ pub struct EngineBackend {
     archiver: Mutex<Option<Archiver>>,
     /// Makes snapshots when they are due, when that is configured.
     scheduler: Mutex<Option<Scheduler>>,
+    cache: QueryCache,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     started_us: i64,
@@ -81,6 +84,7 @@ impl EngineBackend {
             archiver: Mutex::new(None),
             scheduler: Mutex::new(None),
             newest: Mutex::new(None),
+            cache: QueryCache::new(config.cache.clone(), Arc::clone(&clock)),
             engine,
             storage,
             counters,
@@ -218,6 +222,7 @@ impl EngineBackend {
     fn info(&self) -> Reply {
         let facts = Facts {
             counters: &self.counters,
+            cache: self.cache.figures(),
             stats: &self.engine.stats(),
             memory: Memory::read(self.storage.as_ref()),
             uptime_s: (self.now_us() - self.started_us).max(0) / 1_000_000,
@@ -252,15 +257,14 @@ impl Backend for EngineBackend {
         if self.read_only && changes(ask) {
             return Failure::read_only("state of the past").into();
         }
+        let searched = |search: Search<'_>| {
+            let hits = self.cache.answer(&self.engine, &search);
+            hits.map_or_else(failed, |hits| Reply::Results(hits.results))
+        };
         match ask {
-            Ask::Similar { collection, query } => {
-                let hits = self.engine.similar_in(collection.as_deref(), query);
-                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
-            }
-            Ask::Near { collection, query } => {
-                let hits = self.engine.similar_to_vector_in(collection.as_deref(), query);
-                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
-            }
+            Ask::Similar { collection, query } => searched(Search::Similar(collection.as_deref(), query)),
+            Ask::Near { collection, query } => searched(Search::Near(collection.as_deref(), query)),
+            Ask::Cache(asked) => self.cache.command(*asked),
             Ask::Use(name) => {
                 let info = self.engine.collection_info(name);
                 info.map_or_else(failed, |_| Reply::Using(name.clone()))
@@ -277,6 +281,15 @@ impl Backend for EngineBackend {
         }
     }
 
+    fn ready(&self, ask: &Ask) -> Option<Reply> {
+        let search = match ask {
+            Ask::Similar { collection, query } => Search::Similar(collection.as_deref(), query),
+            Ask::Near { collection, query } => Search::Near(collection.as_deref(), query),
+            _ => return None,
+        };
+        Some(Reply::Results(self.cache.ready(&self.engine, &search)?.results))
+    }
+
     fn cost(&self, ask: &Ask) -> Cost {
         match ask {
             Ask::Similar { query, .. } if query.using == Using::Events && query.filter.is_none() => {
@@ -289,6 +302,7 @@ impl Backend for EngineBackend {
                 self.search_cost(collection.as_deref(), query.filter.is_some() || query.how.exact)
             }
             Ask::Use(_)
+            | Ask::Cache(_)
             | Ask::Info
             | Ask::Dump(Dump::Status)
             | Ask::Snapshot(Snapshot::Status | Snapshot::Schedule)
@@ -324,7 +338,9 @@ impl Backend for EngineBackend {
 /// either, and no other state to be compared with.
 fn changes(ask: &Ask) -> bool {
     match ask {
-        Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Info | Ask::Check => false,
+        Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Cache(_) | Ask::Info | Ask::Check => {
+            false
+        }
         Ask::Collection(asked) => !matches!(asked, Collections::List | Collections::Stats(_)),
         Ask::Storage(asked) => !matches!(asked, StorageAsk::Stats(_)),
         Ask::Dump(asked) => matches!(asked, Dump::Save(_) | Dump::Load(_)),

@@ -3,6 +3,9 @@
 mod archiver;
 mod auto_dump;
 mod backend;
+mod cache;
+mod cache_answer;
+mod cache_key;
 mod check;
 mod cidr;
 mod collection_change;
@@ -47,11 +50,12 @@ mod words;
 
 pub use archiver::{ArchiveStatus, Archiver};
 pub use backend::{Backend, Cost, Written};
+pub use cache::CacheConfig;
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;
 pub use command::{
-    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, One, Prune, ReadTopic,
-    Recover, ReplayWal, Restore, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions,
+    AppendTopic, Ask, Cache, Collections, Command, Compact, Compression, Create, Dump, Mmap, One, Prune,
+    ReadTopic, Recover, ReplayWal, Restore, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions,
     TopicSnapshots, Topics, Verify, Wal,
 };
 pub use config::Config;

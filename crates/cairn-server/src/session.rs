@@ -150,7 +150,10 @@ impl Session {
     async fn answer(&self, question: &Question) -> Reply {
         let permits = match self.service.backend.cost(&question.ask) {
             Cost::Small => return self.service.backend.answer(&question.ask),
-            Cost::Search => &self.service.searches,
+            Cost::Search => match self.service.backend.ready(&question.ask) {
+                Some(reply) => return reply,
+                None => &self.service.searches,
+            },
             Cost::Files => &self.service.files,
         };
         let Ok(_permit) = permits.acquire().await else {

@@ -4,6 +4,7 @@
 
 mod any_bytes;
 mod bad_input;
+mod cache;
 mod cidr;
 mod collections;
 mod config;
