@@ -5,6 +5,7 @@
 mod any_bytes;
 mod bad_input;
 mod cache;
+mod cache_model;
 mod cidr;
 mod collections;
 mod config;
@@ -16,6 +17,7 @@ mod interpreter;
 mod keeping;
 mod limits;
 mod loading;
+mod numbers;
 mod parse;
 mod parse_wal;
 mod past;
