@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The last number given. Only ever different, never compared in order: any ordering of the adds will do.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-fn fresh() -> u64 {
+pub(crate) fn fresh() -> u64 {
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
@@ -27,6 +27,8 @@ pub struct Version {
     events: u64,
     vectors: u64,
     metadata: u64,
+    /// Of how results are fused, which is the engine's.
+    fusion: u64,
 }
 
 /// The versions of a collection's parts. They stand under its lock, as the parts do.
@@ -34,7 +36,7 @@ pub(crate) struct Versions(Version);
 
 impl Default for Versions {
     fn default() -> Self {
-        Versions(Version { events: fresh(), vectors: fresh(), metadata: fresh() })
+        Versions(Version { events: fresh(), vectors: fresh(), metadata: fresh(), fusion: 0 })
     }
 }
 
@@ -64,15 +66,18 @@ impl Versions {
             events: if using == Using::Vectors { 0 } else { now.events },
             vectors: if using == Using::Events { 0 } else { now.vectors },
             metadata: if filter.is_none() { 0 } else { now.metadata },
+            fusion: 0,
         }
     }
 }
 
 impl Engine {
     /// What [`Engine::similar_in`] would read now. When it is the same before and after a search, the answer is that of this
-    /// version; as long as it stays the same, the search has no other answer. Cheap: three locks, no page is read.
+    /// version; as long as it stays the same, the search has no other answer. Cheap: a few locks, no page is read.
     pub fn version_of_similar(&self, collection: Option<&str>, query: &Similar) -> Result<Version> {
-        self.version(collection, |versions| versions.of(query.using, query.filter.as_ref()))
+        let fusion = if query.using == Using::Fusion { self.inner.shared.fusion.read().1 } else { 0 };
+        let version = self.version(collection, |versions| versions.of(query.using, query.filter.as_ref()))?;
+        Ok(Version { fusion, ..version })
     }
 
     /// As [`Engine::version_of_similar`], of [`Engine::similar_to_vector_in`].

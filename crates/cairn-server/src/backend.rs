@@ -2,8 +2,10 @@
 
 use crate::command::Ask;
 use crate::failure::Failure;
-use crate::reply::Reply;
+use crate::live::Live;
+use crate::reply::{Reply, Trace};
 use cairn_engine::{Lsn, Request};
+use std::sync::Arc;
 
 /// The results of a batch of writes, one each, in order.
 pub type Written = Vec<cairn_engine::Result<Lsn>>;
@@ -32,6 +34,16 @@ pub trait Backend: Send + Sync {
 
     /// The answer of a request, when it is known without work: on any thread, in microseconds.
     fn ready(&self, _ask: &Ask) -> Option<Reply> {
+        None
+    }
+
+    /// As [`Backend::answer`], and how a search went.
+    fn answer_traced(&self, ask: &Ask) -> (Reply, Option<Trace>) {
+        (self.answer(ask), None)
+    }
+
+    /// The configuration that its answers go by; `None`: it has none of its own.
+    fn live(&self) -> Option<Arc<Live>> {
         None
     }
 

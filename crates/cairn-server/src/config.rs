@@ -7,6 +7,8 @@ mod keys_server;
 mod keys_wal;
 mod nearest;
 mod schedules;
+mod security;
+mod shown;
 mod value;
 mod wal_keys;
 
@@ -14,14 +16,20 @@ use crate::cache::CacheConfig;
 use crate::cidr::Cidr;
 use crate::collection_change::SpecChange;
 use crate::interpreter::Rules;
+use crate::limiter::RateConfig;
 use crate::render::Dialect;
 use cairn_engine::{ArchivePolicy, Decay, FusionSettings, Limits, Settings, WalSettings, WhenFull};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use file::{ConfigError, Notice, Problem};
+pub(crate) use keys::key_named;
 pub use keys::{Key, keys};
 pub use schedules::ScheduleConfig;
+pub use security::{SecurityConfig, TokenConfig};
+pub(crate) use shown::{set_text, shown};
 pub use value::Kind;
 
 /// A complete configuration. [`Config::parse`] reads it from YAML with nvecd's key names ([`keys`]); what a file leaves
@@ -54,6 +62,8 @@ pub struct Config {
     pub line_bytes_max: usize,
     /// `performance.max_connections`.
     pub connections_max: usize,
+    /// `performance.max_connections_per_ip`; 0: as many as there may be.
+    pub connections_per_ip_max: usize,
     /// `performance.connection_timeout_sec`: how long a connection may be silent.
     pub idle_timeout: Duration,
     /// `performance.shutdown_timeout_ms`: how long a stop waits for requests under way.
@@ -62,10 +72,18 @@ pub struct Config {
     pub search_threads: usize,
     /// `cache.*`.
     pub cache: CacheConfig,
+    /// `security.*`.
+    pub security: SecurityConfig,
+    /// `api.rate_limiting.*`.
+    pub rate: RateConfig,
     /// `snapshot.*`.
     pub snapshot: SnapshotConfig,
     /// `logging.*`.
     pub logging: Logging,
+    /// The file it was read from.
+    pub source: Option<PathBuf>,
+    /// What the file says, key by key, as text: how keys are shown that have no field of their own here.
+    pub written: BTreeMap<&'static str, String>,
 }
 
 /// Where to listen.
@@ -148,10 +166,13 @@ impl Default for Config {
             archive: ArchiveConfig::default(),
             line_bytes_max: Rules::default().line_bytes_max,
             connections_max: 1000,
+            connections_per_ip_max: 0,
             idle_timeout: Duration::from_secs(300),
             stop_timeout: Duration::from_secs(10),
             search_threads: 8,
             cache: CacheConfig::default(),
+            security: SecurityConfig::default(),
+            rate: RateConfig::default(),
             snapshot: SnapshotConfig {
                 dir: PathBuf::from("cairn-snapshots"),
                 allowed_dirs: Vec::new(),
@@ -162,6 +183,8 @@ impl Default for Config {
                 schedules: Vec::new(),
             },
             logging: Logging { level: "info".to_owned(), json: false },
+            source: None,
+            written: BTreeMap::new(),
         }
     }
 }
@@ -171,6 +194,30 @@ impl Config {
     /// effect. All problems are found at once.
     pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<Notice>), ConfigError> {
         file::parse(text, file)
+    }
+
+    /// What is not safe about it, for the log: who may reach the server, and what they may do there.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let host = self.tcp.host.as_str();
+        let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let everybody = self.allow.iter().any(Cidr::is_everybody);
+        if self.allow.is_empty() {
+            found.push("network.allow_cidrs is empty: nobody can connect over TCP".to_owned());
+        }
+        if everybody {
+            found.push("network.allow_cidrs allows every address".to_owned());
+        }
+        if !local && !self.security.has_password() {
+            found.push(format!(
+                "listening on {host} without a password: whoever can connect may read, change and delete everything \
+                 (security.requirepass)"
+            ));
+        }
+        if !local && self.security.has_password() {
+            found.push(format!("listening on {host} without TLS: passwords and data can be read on the way"));
+        }
+        found
     }
 
     /// The rules of a connection.

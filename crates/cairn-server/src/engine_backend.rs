@@ -6,28 +6,32 @@ use crate::cache::QueryCache;
 use crate::cache_key::Search;
 use crate::check::check;
 use crate::collections::collections;
-use crate::command::{Ask, Collections, Dump, Snapshot, StorageAsk, Timelines, Wal};
+use crate::command::{Ask, Collections, Configs, Dump, Snapshot, StorageAsk, Timelines, Wal};
 use crate::config::{Config, SnapshotConfig};
+use crate::config_admin::configs;
 use crate::counters::Counters;
 use crate::dump::dump;
 use crate::failure::Failure;
 use crate::info::{Facts, recoverable, sections};
 use crate::jobs::{Jobs, read_only};
+use crate::live::Live;
 use crate::memory::Memory;
-use crate::reply::Reply;
+use crate::reply::{Reply, Trace};
 use crate::scheduler::Scheduler;
 use crate::schedules::ScheduleStatus;
 use crate::snapshot::{newest, snapshot};
 use crate::storage::storage;
 use crate::timelines::timelines;
 use crate::topics::topic;
+use crate::variables::variables;
 use crate::wal::wal;
 use cairn_disk::Storage;
 use cairn_engine::topics::Topics;
-use cairn_engine::{Clock, Engine, OpenReport, Options, Request, Stats, Using};
+use cairn_engine::{Clock, Engine, Hits, OpenReport, Options, Request, Stats, Using};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Elements of vectors that a search may score on the thread that serves connections: two tenths of a millisecond or so, about
 /// four times what handing it to another thread costs.
@@ -57,6 +61,7 @@ pub struct EngineBackend {
     cache: QueryCache,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
+    live: Option<Arc<Live>>,
     started_us: i64,
     newest: Mutex<Option<String>>,
 }
@@ -85,6 +90,7 @@ impl EngineBackend {
             scheduler: Mutex::new(None),
             newest: Mutex::new(None),
             cache: QueryCache::new(config.cache.clone(), Arc::clone(&clock)),
+            live: None,
             engine,
             storage,
             counters,
@@ -96,6 +102,13 @@ impl EngineBackend {
             Err(failure) => tracing::warn!(%failure, "cannot read the snapshot repository"),
         }
         backend
+    }
+
+    /// Goes by a configuration that can be told and changed: CONFIG, SET, GET and SHOW VARIABLES.
+    pub fn with_live(self, live: Arc<Live>) -> Self {
+        let engine = self.engine.clone();
+        live.on_change(move |config| engine.set_fusion(config.fusion.clone()));
+        EngineBackend { live: Some(live), ..self }
     }
 
     /// INFO tells of the recovery that opened the engine.
@@ -219,6 +232,13 @@ impl EngineBackend {
         made().map_err(|e: cairn_disk::Error| cairn_snapshot::Error::Disk(e).into())
     }
 
+    fn with(&self, answer: impl FnOnce(&Live) -> Reply) -> Reply {
+        match &self.live {
+            Some(live) => answer(live),
+            None => Failure::input("there is no configuration here: ask a server").into(),
+        }
+    }
+
     fn info(&self) -> Reply {
         let facts = Facts {
             counters: &self.counters,
@@ -278,6 +298,8 @@ impl Backend for EngineBackend {
             Ask::Wal(asked) => wal(self, asked),
             Ask::Timeline(asked) => timelines(self, asked),
             Ask::Topic(asked) => topic(self, asked),
+            Ask::Variables(asked) => self.with(|live| variables(live, asked)),
+            Ask::Config(asked) => self.with(|live| configs(self, live, asked)),
         }
     }
 
@@ -288,6 +310,27 @@ impl Backend for EngineBackend {
             _ => return None,
         };
         Some(Reply::Results(self.cache.ready(&self.engine, &search)?.results))
+    }
+
+    fn answer_traced(&self, ask: &Ask) -> (Reply, Option<Trace>) {
+        let started = Instant::now();
+        let search = match ask {
+            Ask::Similar { collection, query } => Search::Similar(collection.as_deref(), query),
+            Ask::Near { collection, query } => Search::Near(collection.as_deref(), query),
+            _ => return (self.answer(ask), None),
+        };
+        match self.cache.answer(&self.engine, &search) {
+            Ok(Hits { results, mode, candidates }) => {
+                let query_us = started.elapsed().as_micros();
+                let trace = Trace { mode, query_us, candidates, results: results.len() };
+                (Reply::Results(results), Some(trace))
+            }
+            Err(error) => (Reply::Failed(error.into()), None),
+        }
+    }
+
+    fn live(&self) -> Option<Arc<Live>> {
+        self.live.clone()
     }
 
     fn cost(&self, ask: &Ask) -> Cost {
@@ -304,6 +347,8 @@ impl Backend for EngineBackend {
             Ask::Use(_)
             | Ask::Cache(_)
             | Ask::Info
+            | Ask::Variables(_)
+            | Ask::Config(Configs::Help(_) | Configs::Show(_))
             | Ask::Dump(Dump::Status)
             | Ask::Snapshot(Snapshot::Status | Snapshot::Schedule)
             | Ask::Wal(Wal::Status) => Cost::Small,
@@ -314,7 +359,8 @@ impl Backend for EngineBackend {
             | Ask::Snapshot(_)
             | Ask::Wal(_)
             | Ask::Timeline(_)
-            | Ask::Topic(_) => Cost::Files,
+            | Ask::Topic(_)
+            | Ask::Config(Configs::Verify(_)) => Cost::Files,
         }
     }
 
@@ -341,6 +387,8 @@ fn changes(ask: &Ask) -> bool {
         Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Cache(_) | Ask::Info | Ask::Check => {
             false
         }
+        // Of the server, not of its state.
+        Ask::Variables(_) | Ask::Config(_) => false,
         Ask::Collection(asked) => !matches!(asked, Collections::List | Collections::Stats(_)),
         Ask::Storage(asked) => !matches!(asked, StorageAsk::Stats(_)),
         Ask::Dump(asked) => matches!(asked, Dump::Save(_) | Dump::Load(_)),

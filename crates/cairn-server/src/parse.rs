@@ -1,8 +1,8 @@
 //! Parsing: a request line → a [`Command`], with the protocol's words for what is wrong.
 
-use crate::command::{Ask, Command};
+use crate::command::{Ask, Command, Session};
 use crate::failure::{Failure, shown};
-use crate::parse_admin::{cache, dump, no_more};
+use crate::parse_admin::{auth, cache, config, debug, dump, get, no_more, set, show};
 use crate::parse_collection::{collection, storage, use_collection};
 use crate::parse_snapshot;
 use crate::parse_topic::topic;
@@ -32,6 +32,10 @@ pub fn parse(line: &str, limits: &Limits) -> Result<Command> {
         metaset(words).map(Command::Write)
     } else if is(name, "VECDEL") {
         vecdel(words).map(Command::Write)
+    } else if is(name, "AUTH") {
+        auth(words).map(|password| Command::Session(Session::Auth(password)))
+    } else if is(name, "DEBUG") {
+        debug(words).map(|on| Command::Session(Session::Debug(on)))
     } else {
         ask(name, words, limits).map(Command::Ask)
     }
@@ -64,6 +68,14 @@ fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
         collection(words).map(Ask::Collection)
     } else if is(name, "STORAGE") {
         storage(words).map(Ask::Storage)
+    } else if is(name, "SET") {
+        set(words).map(Ask::Variables)
+    } else if is(name, "GET") {
+        get(words).map(Ask::Variables)
+    } else if is(name, "SHOW") {
+        show(words).map(Ask::Variables)
+    } else if is(name, "CONFIG") {
+        config(words).map(Ask::Config)
     } else {
         Err(Failure::input(format!("Unknown command: {}", shown(name))))
     }

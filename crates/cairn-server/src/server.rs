@@ -3,9 +3,11 @@
 use crate::archiver::Archiver;
 use crate::backend::Backend;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::counters::Counters;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
+use crate::live::Live;
 use crate::render::render;
 use crate::session::{Service, close, serve};
 use cairn_disk::Storage;
@@ -33,7 +35,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
-    config: Config,
     service: Arc<Service>,
 }
 
@@ -51,11 +52,13 @@ impl Server {
 
     /// As [`Server::bind`]; INFO tells of the recovery that opened the engine.
     pub async fn bind_opened(
-        config: Config,
+        mut config: Config,
         engine: Engine,
         opened: Option<OpenReport>,
         storage: Arc<dyn Storage>,
     ) -> Result<Server, Failure> {
+        config.security.read_files(storage.as_ref())?;
+        let live = Arc::new(Live::new(config.clone())?);
         // A dump that a killed server did not finish; nobody saves before this server does. One that only answers leaves
         // everything as it is: the directory may be another server's.
         let dir = &config.snapshot.dir;
@@ -71,7 +74,7 @@ impl Server {
         let counters = Arc::new(Counters::default());
         let archived = config.archive.enabled && !engine.stats().status.read_only;
         let shipped = (engine.clone(), Arc::clone(&storage));
-        let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
+        let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters)).with_live(live);
         if archived {
             let (engine, storage) = shipped;
             if !backend.has_snapshot() {
@@ -118,15 +121,19 @@ impl Server {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n => n,
         };
+        let live = match backend.live() {
+            Some(live) => live,
+            None => Arc::new(Live::new(config.clone())?),
+        };
         let service = Service {
             backend,
+            live,
             rules: Arc::new(config.rules()),
             counters,
-            idle_timeout: config.idle_timeout,
             searches: Semaphore::new(searches),
             files: Semaphore::new(FILES_AT_ONCE),
         };
-        Ok(Server { listener, addr, config, service: Arc::new(service) })
+        Ok(Server { listener, addr, service: Arc::new(service) })
     }
 
     /// Where it listens: with port 0 in the configuration, the port it got.
@@ -134,16 +141,20 @@ impl Server {
         self.addr
     }
 
+    /// The configuration it goes by, which can be changed while it runs.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.service.live)
+    }
+
     /// Serves until `shutdown` is done, then stops: no connection more, every request read is answered (for as long as
     /// `stop_timeout` allows), and the backend is closed: an engine takes a checkpoint. Acknowledged writes are durable
     /// however it ends.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
-        let Server { listener, config, service, .. } = self;
+        let Server { listener, service, .. } = self;
         let (stop, stopping) = watch::channel(false);
         let mut acceptor = Acceptor {
             service: Arc::clone(&service),
-            config: &config,
-            permits: Arc::new(Semaphore::new(config.connections_max)),
+            open: Arc::default(),
             refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
             sessions: JoinSet::new(),
             stopping,
@@ -165,7 +176,7 @@ impl Server {
                 ended_well(ended);
             }
         };
-        if timeout(config.stop_timeout, all).await.is_err() {
+        if timeout(service.live.config().stop_timeout, all).await.is_err() {
             tracing::warn!("requests still run: ending them");
             service.backend.cancel();
             sessions.shutdown().await;
@@ -187,17 +198,15 @@ fn ended_well(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-struct Acceptor<'a> {
+struct Acceptor {
     service: Arc<Service>,
-    config: &'a Config,
-    /// One for each connection that may be open.
-    permits: Arc<Semaphore>,
+    open: Arc<Connections>,
     refusing: Arc<Semaphore>,
     sessions: JoinSet<()>,
     stopping: watch::Receiver<bool>,
 }
 
-impl Acceptor<'_> {
+impl Acceptor {
     async fn accepted(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -208,13 +217,14 @@ impl Acceptor<'_> {
             }
         };
         self.service.counters.connections.add(1);
-        if !self.config.allow.iter().any(|range| range.contains(peer.ip())) {
+        let config = self.service.live.config();
+        if !config.allow.iter().any(|range| range.contains(peer.ip())) {
             let message = format!("Address {} is not allowed (network.allow_cidrs)", peer.ip());
             return self.refuse(stream, Failure::new(ErrorKind::Permission, message));
         }
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            let max = self.config.connections_max;
-            return self.refuse(stream, Failure::busy(format!("Too many connections: the maximum is {max}")));
+        let place = match self.open.take(peer.ip().to_canonical(), &config) {
+            Ok(place) => place,
+            Err(failure) => return self.refuse(stream, failure),
         };
         // Replies are written whole: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -223,8 +233,8 @@ impl Acceptor<'_> {
         let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
         self.sessions.spawn(async move {
             let active = Active::new(Arc::clone(&service));
-            serve(stream, service, stopping).await;
-            drop((active, permit));
+            serve(stream, peer.ip(), service, stopping).await;
+            drop((active, place));
         });
     }
 

@@ -4,9 +4,11 @@ use crate::backend::{Backend, Cost, Written};
 use crate::counters::Counters;
 use crate::failure::Failure;
 use crate::interpreter::{Interpreter, Question, Rules, Step};
-use crate::reply::Reply;
+use crate::live::Live;
+use crate::reply::{Reply, Trace};
 use cairn_engine::{ErrorKind, Request};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -24,9 +26,9 @@ const LINGER: Duration = Duration::from_millis(50);
 /// What all sessions share.
 pub(crate) struct Service {
     pub backend: Arc<dyn Backend>,
+    pub live: Arc<Live>,
     pub rules: Arc<Rules>,
     pub counters: Arc<Counters>,
-    pub idle_timeout: Duration,
     /// One permit for each search that may run at once.
     pub searches: Semaphore,
     /// One permit for each request that may work on files at once.
@@ -35,11 +37,17 @@ pub(crate) struct Service {
 
 /// Serves a connection until its peer leaves, is silent for too long, or `stop` turns true. Every request read is
 /// answered, in order. Nothing more is read while the peer does not take its replies.
-pub(crate) async fn serve<S>(mut stream: S, service: Arc<Service>, mut stop: watch::Receiver<bool>)
-where
+/// `peer` is who is there, or [`crate::limiter::UNIX_PEER`].
+pub(crate) async fn serve<S>(
+    mut stream: S,
+    peer: IpAddr,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let interpreter = Interpreter::new(Arc::clone(&service.rules), Arc::clone(&service.counters));
+    let interpreter = Interpreter::new(Arc::clone(&service.rules), Arc::clone(&service.counters))
+        .with_client(Arc::clone(&service.live), peer);
     let mut session = Session { interpreter, service, out: Vec::new(), read_bytes: READ_BYTES_MIN };
     if let Err(error) = session.converse(&mut stream, &mut stop).await {
         // The peer went away, or never read its replies: there is no one to tell.
@@ -99,9 +107,10 @@ impl Session {
 
     /// Reads once; false at the peer's end or when it was silent for too long.
     async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<bool> {
+        let idle = self.service.live.config().idle_timeout;
         let room = self.read_bytes;
         let buffer = self.interpreter.framer().space(room);
-        let Ok(read) = timeout(self.service.idle_timeout, stream.read_buf(buffer)).await else {
+        let Ok(read) = timeout(idle, stream.read_buf(buffer)).await else {
             return Ok(false);
         };
         let n = read?;
@@ -116,7 +125,8 @@ impl Session {
     async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
         if !self.out.is_empty() {
             let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-            timeout(self.service.idle_timeout, stream.write_all(&self.out)).await.map_err(late)??;
+            let idle = self.service.live.config().idle_timeout;
+            timeout(idle, stream.write_all(&self.out)).await.map_err(late)??;
             self.out.clear();
             if self.out.capacity() > READ_BYTES_MAX {
                 self.out = Vec::new();
@@ -133,8 +143,9 @@ impl Session {
                 self.interpreter.written(batch.slots, results, &mut self.out);
             }
             Step::Ask(question) => {
-                let reply = self.answer(&question).await;
-                self.interpreter.answered(&question, &reply, &mut self.out);
+                let question = Arc::new(question);
+                let (reply, trace) = self.answer(&question).await;
+                self.interpreter.traced(&question, &reply, trace, &mut self.out);
             }
         }
     }
@@ -147,22 +158,22 @@ impl Session {
         done.await.unwrap_or_default()
     }
 
-    async fn answer(&self, question: &Question) -> Reply {
+    async fn answer(&self, question: &Arc<Question>) -> (Reply, Option<Trace>) {
         let permits = match self.service.backend.cost(&question.ask) {
-            Cost::Small => return self.service.backend.answer(&question.ask),
-            Cost::Search => match self.service.backend.ready(&question.ask) {
-                Some(reply) => return reply,
+            Cost::Small => return question.answer(&*self.service.backend),
+            Cost::Search => match self.service.backend.ready(&question.ask).filter(|_| !question.debug) {
+                Some(reply) => return (reply, None),
                 None => &self.service.searches,
             },
             Cost::Files => &self.service.files,
         };
         let Ok(_permit) = permits.acquire().await else {
-            return Failure::busy("the server is stopping").into();
+            return (Failure::busy("the server is stopping").into(), None);
         };
-        let (backend, ask) = (Arc::clone(&self.service.backend), question.ask.clone());
-        let answer = tokio::task::spawn_blocking(move || backend.answer(&ask)).await;
+        let (backend, question) = (Arc::clone(&self.service.backend), Arc::clone(question));
+        let answer = tokio::task::spawn_blocking(move || question.answer(&*backend)).await;
         answer.unwrap_or_else(|e| {
-            Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")).into()
+            (Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")).into(), None)
         })
     }
 }

@@ -82,6 +82,7 @@ fn configuration(args: &ServeArgs, storage: &dyn Storage) -> Result<(Config, Vec
         None => (Config::default(), Vec::new()),
         Some(path) => read(path, storage)?,
     };
+    config.source.clone_from(&args.config);
     if let Some(data) = &args.data {
         config.data_dir.clone_from(data);
     }

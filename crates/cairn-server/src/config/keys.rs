@@ -71,6 +71,11 @@ pub fn keys() -> impl Iterator<Item = &'static Key> {
     ENGINE_KEYS.iter().chain(WAL_KEYS).chain(SERVER_KEYS)
 }
 
+/// The key of this name.
+pub(crate) fn key_named(name: &str) -> Option<&'static Key> {
+    keys().find(|key| key.name == name)
+}
+
 pub(crate) const U32: Kind = Kind::Int(0, u32::MAX as u64);
 pub(crate) const U64: Kind = Kind::Int(0, i64::MAX as u64);
 pub(crate) const NOT_NEGATIVE: Kind = Kind::Float(0.0, f64::MAX);

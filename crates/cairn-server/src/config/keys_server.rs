@@ -2,6 +2,7 @@
 
 use super::keys::{Key, NOT_NEGATIVE, U32, U64, inert, key};
 use super::value::Kind;
+use crate::auth::Password;
 use crate::render::Dialect;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use std::time::Duration;
 const PORT: Kind = Kind::Int(0, 65_535);
 const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
 const HTTP: &str = "there is no HTTP interface yet";
-const RATE: &str = "there is no rate limiting yet";
 const BUFFERS: &str = "buffers grow with what is in them, up to limits.line_bytes";
 
 pub(crate) static SERVER_KEYS: &[Key] = &[
@@ -75,7 +75,13 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "seconds a connection may be silent",
         |c, v| c.idle_timeout = Duration::from_secs(v.u64()),
     ),
-    inert("performance.max_connections_per_ip", U32, "0", "connections are counted all together"),
+    key(
+        "performance.max_connections_per_ip",
+        U32,
+        "0",
+        "connections one address may have open; 0: as many as there may be",
+        |c, v| c.connections_per_ip_max = v.usize(),
+    ),
     inert("performance.recv_buffer_size", U32, "0", BUFFERS),
     inert("performance.send_buffer_size", U32, "0", BUFFERS),
     inert("performance.reactor_max_total_buffered_bytes", U64, "0", BUFFERS),
@@ -105,10 +111,30 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
     inert("api.http.cors_allow_origin", Kind::Text, "", HTTP),
     inert("api.http.timeout_sec", U32, "5", HTTP),
     inert("api.unix_socket.path", Kind::Text, "", "there is no Unix socket yet"),
-    inert("api.rate_limiting.enable", Kind::Bool, "false", RATE),
-    inert("api.rate_limiting.capacity", U32, "100", RATE),
-    inert("api.rate_limiting.refill_rate", U32, "10", RATE),
-    inert("api.rate_limiting.max_clients", U32, "10000", RATE),
+    key("api.rate_limiting.enable", Kind::Bool, "false", "each client's requests are limited", |c, v| {
+        c.rate.enabled = v.bool()
+    }),
+    key(
+        "api.rate_limiting.capacity",
+        Kind::Int(1, 1 << 30),
+        "100",
+        "requests of a client that may come at once",
+        |c, v| c.rate.capacity = v.u32(),
+    ),
+    key(
+        "api.rate_limiting.refill_rate",
+        Kind::Int(1, 1 << 30),
+        "10",
+        "requests of a client a second, in the long run",
+        |c, v| c.rate.refill_per_s = v.u32(),
+    ),
+    key(
+        "api.rate_limiting.max_clients",
+        Kind::Int(1, 1 << 24),
+        "10000",
+        "clients that are remembered; one that is forgotten begins anew",
+        |c, v| c.rate.clients_max = v.u32(),
+    ),
     key(
         "network.allow_cidrs",
         Kind::Cidrs,
@@ -125,11 +151,29 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
     ),
     key("logging.json", Kind::Bool, "false", "log lines are JSON", |c, v| c.logging.json = v.bool()),
     inert("logging.file", Kind::Text, "", "the log goes to stderr"),
-    inert(
+    key(
         "security.requirepass",
-        Kind::Text,
+        Kind::Secret,
         "",
-        "there are no passwords yet: whoever may connect may write, so keep network.allow_cidrs narrow",
+        "the admin's password: writes and all that changes the server need it; empty: nothing does",
+        |c, v| c.security.requirepass = Some(v.text()).filter(|text| !text.is_empty()).map(Password::new),
+    ),
+    key("security.requirepass_file", Kind::Text, "", "a file whose first line is that password", |c, v| {
+        c.security.requirepass_file = Some(v.text()).filter(|path| !path.is_empty()).map(PathBuf::from)
+    }),
+    key(
+        "security.tokens",
+        Kind::Tokens,
+        "[]",
+        "more passwords, each a name, a role (read, write or admin), and token or token_file",
+        |c, v| c.security.tokens = v.tokens(),
+    ),
+    key(
+        "security.auth_failures_per_minute",
+        Kind::Int(1, 1_000_000),
+        "20",
+        "wrong passwords of one address that are looked at",
+        |c, v| c.security.auth_failures_per_minute = v.u32(),
     ),
     key("cache.enabled", Kind::Bool, "true", "answers of searches are kept", |c, v| {
         c.cache.enabled = v.bool()

@@ -5,7 +5,8 @@ use crate::running::{NOW_US, config};
 use cairn_disk::{SimDisk, Storage};
 use cairn_engine::{Clock, Engine, Options};
 use cairn_server::{
-    Backend, CacheConfig, Command, Config, Counters, Dialect, EngineBackend, Interpreter, Reply, Rules, parse,
+    Backend, CacheConfig, Command, Config, Counters, Dialect, EngineBackend, Interpreter, Live, Reply, Rules,
+    parse,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -133,6 +134,22 @@ fn a_write_ends_the_answers_that_read_what_it_changes_and_no_others() {
     assert_eq!(kept_after("COLLECTION CREATE other"), SEARCHES);
     assert_eq!(kept_after("STORAGE COMPACT aggressive=on"), SEARCHES, "another layout is the same content");
     assert_eq!(kept_after("SNAPSHOT CREATE"), SEARCHES);
+}
+
+#[test]
+fn fused_answers_end_when_their_weights_are_set_and_others_do_not() {
+    let Past { disk, clock, backend, interpreter } = filled(with(|_| {}));
+    let backend = backend.with_live(Arc::new(Live::new(caching()).unwrap()));
+    let mut past = Past { disk, clock, backend, interpreter };
+    // c is the nearer by events, b by vectors.
+    past.raw("EVENT w ADD a 100\nEVENT w ADD c 100");
+    let before: Vec<String> = SEARCHES.iter().map(|search| past.raw(search)).collect();
+    assert_eq!(past.raw("SET performance.max_connections 77"), "+OK\r\n");
+    assert!(SEARCHES.iter().all(|search| is_hit(&mut past, search)), "not what they read");
+    assert_eq!(past.raw("SET similarity.fusion_alpha 0.1"), "+OK\r\n");
+    let kept: Vec<bool> = SEARCHES.iter().map(|search| is_hit(&mut past, search)).collect();
+    assert_eq!(kept, SEARCHES.map(|search| search.contains("using=") || search.starts_with("SIMV")));
+    assert_ne!(past.raw("SIM a 5"), before[4]);
 }
 
 #[test]
@@ -413,7 +430,7 @@ fn a_kept_answer_is_ready_and_any_other_is_not() {
     let rules = Rules::default();
     let ready = |past: &Past, line: &str| match parse(line, &rules.limits).unwrap() {
         Command::Ask(ask) => past.backend.ready(&ask),
-        Command::Write(_) => panic!("{line} is a write"),
+        _ => panic!("{line} is no question"),
     };
     assert_eq!(ready(&past, "SIMV 1 1 0"), None);
     past.raw("SIMV 1 1 0");

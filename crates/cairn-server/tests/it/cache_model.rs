@@ -134,14 +134,14 @@ fn random_interleavings_have_the_answers_of_a_server_without_a_cache() {
 fn ask(line: &str) -> Ask {
     match parse(line, &Rules::default().limits).unwrap() {
         Command::Ask(ask) => ask,
-        Command::Write(_) => panic!("{line} is a write"),
+        _ => panic!("{line} is no question"),
     }
 }
 
 fn writes(lines: &[String]) -> Vec<cairn_engine::Request> {
     let write = |line: &String| match parse(line, &Rules::default().limits).unwrap() {
         Command::Write(write) => write.into(),
-        Command::Ask(_) => panic!("{line} is a question"),
+        _ => panic!("{line} is no write"),
     };
     lines.iter().map(write).collect()
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod any_bytes;
+mod auth;
+mod auth_matrix;
 mod bad_input;
 mod cache;
 mod cache_model;
@@ -16,6 +18,7 @@ mod frame;
 mod info;
 mod interpreter;
 mod keeping;
+mod limiter;
 mod limits;
 mod lines;
 mod loading;
@@ -34,6 +37,8 @@ mod stop;
 mod timelines;
 mod topics;
 mod units;
+mod variables;
 mod wal;
 mod wal_config;
 mod wire;
+mod wire_table;
