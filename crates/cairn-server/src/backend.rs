@@ -32,6 +32,11 @@ pub trait Backend: Send + Sync {
     /// Answers a request. Takes as long as [`Backend::cost`] says.
     fn answer(&self, ask: &Ask) -> Reply;
 
+    /// The answer of a request, when it is known without work: on any thread, in microseconds.
+    fn ready(&self, _ask: &Ask) -> Option<Reply> {
+        None
+    }
+
     /// As [`Backend::answer`], and how a search went.
     fn answer_traced(&self, ask: &Ask) -> (Reply, Option<Trace>) {
         (self.answer(ask), None)

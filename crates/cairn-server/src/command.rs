@@ -51,6 +51,8 @@ pub enum Ask {
     Collection(Collections),
     /// STORAGE ….
     Storage(StorageAsk),
+    /// CACHE ….
+    Cache(Cache),
     /// INFO.
     Info,
     /// CHECK.
@@ -96,6 +98,19 @@ pub enum Configs {
     Show(Option<String>),
     /// Whether a file can be used; `None`: the one the server was started with.
     Verify(Option<String>),
+}
+
+/// What CACHE is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// How well it goes.
+    Stats,
+    /// Forget every answer.
+    Clear,
+    /// Give and keep answers.
+    Enable,
+    /// Neither give nor keep any; those that are kept stay.
+    Disable,
 }
 
 /// What COLLECTION is to do.

@@ -14,6 +14,7 @@ mod shown;
 mod value;
 mod wal_keys;
 
+use crate::cache::CacheConfig;
 use crate::cidr::Cidr;
 use crate::collection_change::SpecChange;
 use crate::interpreter::Rules;
@@ -87,6 +88,8 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// `performance.thread_pool_size`: searches running at once; 0: one for each core.
     pub search_threads: usize,
+    /// `cache.*`.
+    pub cache: CacheConfig,
     /// `security.*`.
     pub security: SecurityConfig,
     /// `api.rate_limiting.*`.
@@ -210,6 +213,7 @@ impl Default for Config {
             buffered_bytes_max: 1 << 30,
             stop_timeout: Duration::from_secs(10),
             search_threads: 8,
+            cache: CacheConfig::default(),
             security: SecurityConfig::default(),
             rate: RateConfig::default(),
             snapshot: SnapshotConfig {

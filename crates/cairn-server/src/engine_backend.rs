@@ -2,6 +2,8 @@
 
 use crate::archiver::Archiver;
 use crate::backend::{Backend, Cost, Written};
+use crate::cache::QueryCache;
+use crate::cache_key::Search;
 use crate::check::check;
 use crate::collections::collections;
 use crate::command::{Ask, Collections, Configs, Dump, Snapshot, StorageAsk, Timelines, Wal};
@@ -56,6 +58,7 @@ pub struct EngineBackend {
     archiver: Mutex<Option<Archiver>>,
     /// Makes snapshots when they are due, when that is configured.
     scheduler: Mutex<Option<Scheduler>>,
+    cache: QueryCache,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     live: Option<Arc<Live>>,
@@ -86,6 +89,7 @@ impl EngineBackend {
             archiver: Mutex::new(None),
             scheduler: Mutex::new(None),
             newest: Mutex::new(None),
+            cache: QueryCache::new(config.cache.clone(), Arc::clone(&clock)),
             live: None,
             engine,
             storage,
@@ -238,6 +242,7 @@ impl EngineBackend {
     fn info(&self) -> Reply {
         let facts = Facts {
             counters: &self.counters,
+            cache: self.cache.figures(),
             stats: &self.engine.stats(),
             memory: Memory::read(self.storage.as_ref()),
             uptime_s: (self.now_us() - self.started_us).max(0) / 1_000_000,
@@ -272,15 +277,14 @@ impl Backend for EngineBackend {
         if self.read_only && changes(ask) {
             return Failure::read_only("state of the past").into();
         }
+        let searched = |search: Search<'_>| {
+            let hits = self.cache.answer(&self.engine, &search);
+            hits.map_or_else(failed, |hits| Reply::Results(hits.results))
+        };
         match ask {
-            Ask::Similar { collection, query } => {
-                let hits = self.engine.similar_in(collection.as_deref(), query);
-                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
-            }
-            Ask::Near { collection, query } => {
-                let hits = self.engine.similar_to_vector_in(collection.as_deref(), query);
-                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
-            }
+            Ask::Similar { collection, query } => searched(Search::Similar(collection.as_deref(), query)),
+            Ask::Near { collection, query } => searched(Search::Near(collection.as_deref(), query)),
+            Ask::Cache(asked) => self.cache.command(*asked),
             Ask::Use(name) => {
                 let info = self.engine.collection_info(name);
                 info.map_or_else(failed, |_| Reply::Using(name.clone()))
@@ -299,14 +303,23 @@ impl Backend for EngineBackend {
         }
     }
 
+    fn ready(&self, ask: &Ask) -> Option<Reply> {
+        let search = match ask {
+            Ask::Similar { collection, query } => Search::Similar(collection.as_deref(), query),
+            Ask::Near { collection, query } => Search::Near(collection.as_deref(), query),
+            _ => return None,
+        };
+        Some(Reply::Results(self.cache.ready(&self.engine, &search)?.results))
+    }
+
     fn answer_traced(&self, ask: &Ask) -> (Reply, Option<Trace>) {
         let started = Instant::now();
-        let found = match ask {
-            Ask::Similar { collection, query } => self.engine.similar_in(collection.as_deref(), query),
-            Ask::Near { collection, query } => self.engine.similar_to_vector_in(collection.as_deref(), query),
+        let search = match ask {
+            Ask::Similar { collection, query } => Search::Similar(collection.as_deref(), query),
+            Ask::Near { collection, query } => Search::Near(collection.as_deref(), query),
             _ => return (self.answer(ask), None),
         };
-        match found {
+        match self.cache.answer(&self.engine, &search) {
             Ok(Hits { results, mode, candidates }) => {
                 let query_us = started.elapsed().as_micros();
                 let trace = Trace { mode, query_us, candidates, results: results.len() };
@@ -332,6 +345,7 @@ impl Backend for EngineBackend {
                 self.search_cost(collection.as_deref(), query.filter.is_some() || query.how.exact)
             }
             Ask::Use(_)
+            | Ask::Cache(_)
             | Ask::Info
             | Ask::Variables(_)
             | Ask::Config(Configs::Help(_) | Configs::Show(_))
@@ -374,7 +388,9 @@ impl Backend for EngineBackend {
 /// either, and no other state to be compared with.
 fn changes(ask: &Ask) -> bool {
     match ask {
-        Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Info | Ask::Check => false,
+        Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Cache(_) | Ask::Info | Ask::Check => {
+            false
+        }
         // Of the server, not of its state.
         Ask::Variables(_) | Ask::Config(_) => false,
         Ask::Collection(asked) => !matches!(asked, Collections::List | Collections::Stats(_)),

@@ -5,6 +5,9 @@ mod auth;
 mod auto_dump;
 mod backend;
 mod budget;
+mod cache;
+mod cache_answer;
+mod cache_key;
 mod check;
 mod cidr;
 mod collection_change;
@@ -59,12 +62,13 @@ mod words;
 pub use archiver::{ArchiveStatus, Archiver};
 pub use auth::{Auth, Caller, Password, Refused, Role};
 pub use backend::{Backend, Cost, Written};
+pub use cache::CacheConfig;
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;
 pub use command::{
-    AppendTopic, Ask, Collections, Command, Compact, Compression, Configs, Create, Dump, Mmap, One, Prune,
-    ReadTopic, Recover, ReplayWal, Restore, Session, Snapshot, StorageAsk, Timelines, TopicCompression,
-    TopicOptions, TopicSnapshots, Topics, Variables, Verify, Wal,
+    AppendTopic, Ask, Cache, Collections, Command, Compact, Compression, Configs, Create, Dump, Mmap, One,
+    Prune, ReadTopic, Recover, ReplayWal, Restore, Session, Snapshot, StorageAsk, Timelines,
+    TopicCompression, TopicOptions, TopicSnapshots, Topics, Variables, Verify, Wal,
 };
 pub use config::Config;
 pub use counters::{Counter, Counters};

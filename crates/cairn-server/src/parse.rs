@@ -2,7 +2,7 @@
 
 use crate::command::{Ask, Command, Session};
 use crate::failure::{Failure, shown};
-use crate::parse_admin::{auth, config, debug, dump, get, no_more, set, show};
+use crate::parse_admin::{auth, cache, config, debug, dump, get, no_more, set, show};
 use crate::parse_collection::{collection, storage, use_collection};
 use crate::parse_snapshot;
 use crate::parse_topic::topic;
@@ -62,6 +62,8 @@ fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
         topic(words).map(Ask::Topic)
     } else if is(name, "USE") {
         use_collection(words).map(Ask::Use)
+    } else if is(name, "CACHE") {
+        cache(words).map(Ask::Cache)
     } else if is(name, "COLLECTION") {
         collection(words).map(Ask::Collection)
     } else if is(name, "STORAGE") {

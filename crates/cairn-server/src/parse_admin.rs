@@ -1,10 +1,26 @@
-//! Parsing of DUMP, CONFIG, SET, GET, SHOW, AUTH and DEBUG.
+//! Parsing of CACHE, DUMP, CONFIG, SET, GET, SHOW, AUTH and DEBUG.
 
 use crate::auth::Password;
-use crate::command::{Configs, Dump, Variables};
+use crate::command::{Cache, Configs, Dump, Variables};
 use crate::failure::{Failure, shown};
 use crate::parse::{Result, is};
 use crate::words::{Words, unquoted};
+
+pub(crate) fn cache(mut words: Words<'_>) -> Result<Cache> {
+    let Some(verb) = words.next() else {
+        return Err(Failure::input("CACHE requires subcommand: STATS|CLEAR|ENABLE|DISABLE"));
+    };
+    let known = [
+        ("STATS", Cache::Stats, "CACHE STATS"),
+        ("CLEAR", Cache::Clear, "CACHE CLEAR"),
+        ("ENABLE", Cache::Enable, "CACHE ENABLE"),
+        ("DISABLE", Cache::Disable, "CACHE DISABLE"),
+    ];
+    match known.into_iter().find(|(name, ..)| is(verb, name)) {
+        Some((_, asked, command)) => no_more(command, words).map(|()| asked),
+        None => Err(Failure::input(format!("Unknown CACHE subcommand: {}", shown(verb)))),
+    }
+}
 
 pub(crate) fn dump(mut words: Words<'_>) -> Result<Dump> {
     let Some(verb) = words.next() else {

@@ -46,6 +46,7 @@ pub fn render(reply: &Reply, dialect: Dialect, verify: bool, out: &mut Vec<u8>) 
         Reply::Done(Done::VecSet) => out.bytes.extend_from_slice(b"OK VECSET\r\n"),
         Reply::Done(Done::MetaSet) => out.bytes.extend_from_slice(b"OK METASET\r\n"),
         Reply::Done(Done::VecDel) => out.bytes.extend_from_slice(b"OK VECDEL\r\n"),
+        Reply::Word(word) => out.line(format_args!("OK {word}")),
         Reply::Using(name) => out.line(format_args!("OK USE {name}")),
         Reply::Results(hits) => out.results(hits),
         Reply::Info(sections) => out.info(sections),

@@ -10,6 +10,8 @@ pub enum Reply {
     Done(Done),
     /// The connection's requests are about this collection from now on.
     Using(String),
+    /// `OK` and a word: a request that was done and has nothing to tell.
+    Word(&'static str),
     /// Search results, best first.
     Results(Vec<Hit>),
     /// INFO.

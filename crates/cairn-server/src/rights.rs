@@ -2,8 +2,8 @@
 
 use crate::auth::Role;
 use crate::command::{
-    Ask, Collections, Command, Configs, Dump, Session, Snapshot, StorageAsk, Timelines, TopicSnapshots,
-    Topics, Variables, Wal,
+    Ask, Cache, Collections, Command, Configs, Dump, Session, Snapshot, StorageAsk, Timelines,
+    TopicSnapshots, Topics, Variables, Wal,
 };
 use crate::variables::{is_harmless, prefix};
 
@@ -21,6 +21,8 @@ pub fn needs(command: &Command) -> Role {
 fn asked(ask: &Ask) -> Role {
     match ask {
         Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Info => Role::Read,
+        Ask::Cache(Cache::Stats) => Role::Read,
+        Ask::Cache(Cache::Clear | Cache::Enable | Cache::Disable) => Role::Admin,
         // It hashes everything there is.
         Ask::Check => Role::Admin,
         Ask::Collection(asked) => collections(asked),

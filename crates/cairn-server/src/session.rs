@@ -49,7 +49,13 @@ impl Service {
 
     /// Answers a request on the thread that its cost asks for.
     pub async fn answer(&self, ask: &Ask) -> Reply {
-        let (cost, ask) = (self.backend.cost(ask), ask.clone());
+        let cost = self.backend.cost(ask);
+        if cost == Cost::Search
+            && let Some(reply) = self.backend.ready(ask)
+        {
+            return reply;
+        }
+        let ask = ask.clone();
         self.on(cost, move |backend| backend.answer(&ask)).await.unwrap_or_else(Reply::Failed)
     }
 
@@ -243,7 +249,13 @@ impl Session {
     }
 
     async fn answer(&self, question: &Arc<Question>) -> (Reply, Option<Trace>) {
-        let cost = self.service.backend.cost(&question.ask);
+        let (backend, cost) = (&self.service.backend, self.service.backend.cost(&question.ask));
+        if cost == Cost::Search
+            && !question.debug
+            && let Some(reply) = backend.ready(&question.ask)
+        {
+            return (reply, None);
+        }
         let question = Arc::clone(question);
         let answer = self.service.on(cost, move |backend| question.answer(backend)).await;
         answer.unwrap_or_else(|failure| (failure.into(), None))

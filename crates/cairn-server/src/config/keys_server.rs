@@ -9,7 +9,6 @@ use std::time::Duration;
 
 const PORT: Kind = Kind::Int(0, 65_535);
 const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
-const CACHE: &str = "there is no cache yet: every search is computed";
 
 pub(crate) static SERVER_KEYS: &[Key] = &[
     key(
@@ -208,12 +207,28 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "wrong passwords of one address that are looked at",
         |c, v| c.security.auth_failures_per_minute = v.u32(),
     ),
-    inert("cache.enabled", Kind::Bool, "true", CACHE),
-    inert("cache.max_memory_mb", U32, "32", CACHE),
-    inert("cache.min_query_cost_ms", NOT_NEGATIVE, "10.0", CACHE),
-    inert("cache.ttl_seconds", U64, "3600", CACHE),
-    inert("cache.compression_enabled", Kind::Bool, "true", CACHE),
-    inert("cache.eviction_batch_size", U32, "10", CACHE),
+    key("cache.enabled", Kind::Bool, "true", "answers of searches are kept", |c, v| {
+        c.cache.enabled = v.bool()
+    }),
+    key("cache.max_memory_mb", U32, "32", "MiB of kept answers; 0: none is kept", |c, v| {
+        c.cache.memory_mb_max = v.u32()
+    }),
+    key("cache.min_query_cost_ms", NOT_NEGATIVE, "10.0", "answers that took less are not kept", |c, v| {
+        c.cache.query_cost_ms_min = v.f64()
+    }),
+    key("cache.ttl_seconds", U64, "3600", "how long an answer is kept at most; 0: any time", |c, v| {
+        c.cache.ttl_seconds = v.u64()
+    }),
+    key("cache.compression_enabled", Kind::Bool, "true", "large answers are compressed", |c, v| {
+        c.cache.compression = v.bool()
+    }),
+    key(
+        "cache.eviction_batch_size",
+        Kind::Int(1, 1 << 20),
+        "10",
+        "answers that give way at once when there is no room",
+        |c, v| c.cache.eviction_batch = v.u32(),
+    ),
     key("limits.line_bytes", LINE_BYTES, "16777216", "bytes of a request line", |c, v| {
         c.line_bytes_max = v.usize()
     }),

@@ -4,6 +4,7 @@ mod access;
 mod block_json;
 mod body;
 mod bulk;
+mod cache;
 mod call;
 mod collections;
 mod cors;

@@ -2,7 +2,7 @@
 
 use super::access::{guard, no_method, no_path};
 use super::call::Gate;
-use super::{bulk, collections, dumps, health, items, jobs, metrics, nvecd, search};
+use super::{bulk, cache, collections, dumps, health, items, jobs, metrics, nvecd, search};
 use super::{settings, snapshots, timelines, topics, wal};
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -76,6 +76,10 @@ fn nvecds(router: OpenApiRouter<Arc<Gate>>) -> OpenApiRouter<Arc<Gate>> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::detail))
+        .routes(routes!(cache::stats))
+        .routes(routes!(cache::clear))
+        .routes(routes!(cache::enable))
+        .routes(routes!(cache::disable))
         .routes(routes!(dumps::save))
         .routes(routes!(dumps::load))
         .routes(routes!(dumps::verify))

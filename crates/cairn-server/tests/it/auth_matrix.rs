@@ -4,8 +4,8 @@ use crate::double::Double;
 use crate::running::config;
 use cairn_server::config::TokenConfig;
 use cairn_server::{
-    Ask, Collections, Command, Configs, Counters, Dump, Interpreter, Live, Password, Role, Rules, Session,
-    Snapshot, StorageAsk, Timelines, TopicSnapshots, Topics, Variables, Wal, parse,
+    Ask, Cache, Collections, Command, Configs, Counters, Dump, Interpreter, Live, Password, Role, Rules,
+    Session, Snapshot, StorageAsk, Timelines, TopicSnapshots, Topics, Variables, Wal, parse,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -36,6 +36,10 @@ const LINES: &[(&str, Role)] = &[
     ("USE default", READ),
     ("INFO", READ),
     ("CHECK", ADMIN),
+    ("CACHE STATS", READ),
+    ("CACHE CLEAR", ADMIN),
+    ("CACHE ENABLE", ADMIN),
+    ("CACHE DISABLE", ADMIN),
     ("COLLECTION LIST", READ),
     ("COLLECTION STATS a", READ),
     ("COLLECTION CREATE a", ADMIN),
@@ -110,7 +114,7 @@ fn number(command: &Command) -> usize {
     }
 }
 
-const COMMANDS: usize = 3 + 66;
+const COMMANDS: usize = 3 + 70;
 
 fn ask_number(ask: &Ask) -> usize {
     match ask {
@@ -154,6 +158,10 @@ fn ask_number(ask: &Ask) -> usize {
         Ask::Config(Configs::Help(_)) => 63,
         Ask::Config(Configs::Show(_)) => 64,
         Ask::Config(Configs::Verify(_)) => 65,
+        Ask::Cache(Cache::Stats) => 66,
+        Ask::Cache(Cache::Clear) => 67,
+        Ask::Cache(Cache::Enable) => 68,
+        Ask::Cache(Cache::Disable) => 69,
     }
 }
 

@@ -40,6 +40,7 @@ const REQUESTS: &[(&str, &str, &str, Role)] = &[
     ("POST", "/vecset", r#"{"id":"a","vector":[1,0]}"#, Role::Write),
     ("PUT", "/v1/collections/default/items/b", r#"{"vector":[1,0]}"#, Role::Write),
     ("POST", "/dump/save", "{}", Role::Admin),
+    ("POST", "/cache/clear", "", Role::Admin),
     ("GET", "/config", "", Role::Admin),
     ("POST", "/v1/collections", r#"{"name":"books"}"#, Role::Admin),
     ("DELETE", "/v1/collections/books", "", Role::Admin),

@@ -78,7 +78,8 @@ fn the_document_names_every_endpoint_and_each_takes_its_method() {
         let paths = document["paths"].as_object().unwrap();
         let nvecd = ["/event", "/vecset", "/metaset", "/sim", "/simv", "/info", "/health", "/health/live"];
         let more = ["/health/ready", "/health/detail", "/metrics", "/config", "/dump/save", "/dump/load"];
-        let rest = ["/dump/verify", "/dump/info", "/dump/status", "/debug/on", "/debug/off"];
+        let rest =
+            ["/dump/verify", "/dump/info", "/dump/status", "/cache/stats", "/cache/clear", "/debug/on"];
         for path in nvecd.iter().chain(&more).chain(&rest) {
             assert!(paths.contains_key(*path), "{path}");
         }

@@ -151,6 +151,19 @@ fn a_dump_without_a_body_is_named_by_the_time() {
 }
 
 #[test]
+fn the_cache_is_switched_emptied_and_told_of() {
+    run(async {
+        let http = Http::start().await;
+        for (path, enabled) in [("/cache/disable", false), ("/cache/enable", true), ("/cache/clear", true)] {
+            assert_eq!(http.post(path, json!({})).await.ok(), json!({"status": "ok"}));
+            let stats = http.get("/cache/stats").await.ok();
+            assert_eq!((&stats["cache_enabled"], &stats["cache_entries"]), (&json!(enabled), &json!(0)));
+        }
+        http.stop().await;
+    });
+}
+
+#[test]
 fn debug_is_gone() {
     run(async {
         let http = Http::start().await;
