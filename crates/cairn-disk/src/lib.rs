@@ -9,21 +9,25 @@
 mod crc;
 mod env;
 mod error;
+mod lines_file;
 mod lossy;
 mod mapped;
 mod real;
 mod replace;
 pub mod sealed;
 mod sim;
+mod socket;
 mod storage;
 mod throttle;
 
 pub use crc::{Crc32c, crc32c};
 pub use env::{is_lossy, storage_from_env};
 pub use error::{Error, ErrorKind, Result};
+pub use lines_file::LinesFile;
 pub use lossy::LossyDisk;
 pub use real::RealDisk;
 pub use replace::{atomic_replace, parent_dir, read_file, write_new};
 pub use sim::{Fate, Fault, Hook, SimDisk};
+pub use socket::SocketFile;
 pub use storage::{Access, Advice, Bytes, Entry, File, FileType, LockGuard, Stat, Storage};
 pub use throttle::{Throttle, Throttled};

@@ -14,6 +14,7 @@ use crate::rings::Rings;
 use crate::settings::Settings;
 use crate::spec::CollectionSpec;
 use crate::vectors::Vectors;
+use crate::version::Versions;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub(crate) struct Collection {
     pub dedup: Dedup,
     pub vectors: Vectors,
     pub counts: Counts,
+    /// Not part of the state.
+    pub versions: Versions,
     /// Items whose list passed twice its bound: to be pruned by a logged mutation. A hint, not state.
     pub overfull: Vec<u32>,
 }
@@ -76,12 +79,14 @@ impl Collection {
             dedup: Dedup::default(),
             vectors,
             counts: Counts::default(),
+            versions: Versions::default(),
             overfull: Vec::new(),
         }
     }
 
     /// Applies a change of what is in it. Fails only on what no sequencer would have logged, changing nothing.
     pub fn apply(&mut self, change: Change) -> Result<()> {
+        self.versions.note(&change);
         match change {
             Change::VectorSet { id, vector } => self.set_vector(&id, &vector),
             Change::MetadataSet { id, metadata } => {
@@ -198,6 +203,7 @@ impl Collection {
             return;
         }
         self.counts.stored_events += 1;
+        self.versions.stored_event();
         let (context, item) = (self.intern_context(context), self.intern_item(id));
         self.remember(context, item, op, score, time_s);
         let event = RingEvent { time_s, item, op, score };

@@ -13,8 +13,9 @@ use crate::maintenance::{Maintenance, MaintenanceThread};
 use crate::recover::Branch;
 use crate::roll::Roll;
 use crate::sequencer::{Message, Sequencer};
-use crate::settings::Options;
+use crate::settings::{FusionSettings, Options};
 use crate::timeline::Timeline;
+use crate::version;
 use crate::view::View;
 use crate::wal_settings::WalSettings;
 use crate::wal_sync::WalSync;
@@ -102,6 +103,8 @@ pub struct LoadReport {
 pub(crate) struct Shared {
     pub database: Database,
     pub options: Options,
+    /// As it is now, and the version of that; `options` has what the engine was opened with.
+    pub fusion: RwLock<(FusionSettings, u64)>,
     pub live: RwLock<Arc<Live>>,
     pub status: Mutex<Status>,
 }
@@ -152,6 +155,7 @@ impl Engine {
     pub(crate) fn start(database: Database, core: Core, options: Options) -> Result<Engine> {
         let shared = Arc::new(Shared {
             database,
+            fusion: RwLock::new((options.fusion.clone(), version::fresh())),
             options,
             live: RwLock::new(Arc::clone(core.live())),
             status: Mutex::default(),
@@ -279,6 +283,19 @@ impl Engine {
     /// The options it was opened with.
     pub fn options(&self) -> &Options {
         &self.inner.shared.options
+    }
+
+    /// How results are fused now.
+    pub fn fusion(&self) -> FusionSettings {
+        self.inner.shared.fusion.read().0.clone()
+    }
+
+    /// Changes how results are fused, for searches that begin from now on. Not remembered: opening says it anew.
+    pub fn set_fusion(&self, settings: FusionSettings) {
+        let mut now = self.inner.shared.fusion.write();
+        if now.0 != settings {
+            *now = (settings, version::fresh());
+        }
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {

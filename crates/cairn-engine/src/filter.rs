@@ -71,6 +71,22 @@ impl Filter {
     pub fn matches(&self, metadata: &Metadata) -> bool {
         self.conditions.iter().all(|condition| condition.test.holds(metadata.0.get(&condition.key)))
     }
+
+    /// Appends bytes that are the same for equal filters, and for no others. For keys in memory: not a format.
+    pub fn identify(&self, out: &mut Vec<u8>) {
+        let text = |text: &str, out: &mut Vec<u8>| {
+            out.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            out.extend_from_slice(text.as_bytes());
+        };
+        out.extend_from_slice(&(self.conditions.len() as u64).to_le_bytes());
+        for Condition { key, test } in &self.conditions {
+            text(key, out);
+            let (operator, values) = test.parts();
+            out.push(operator);
+            out.extend_from_slice(&(values.len() as u64).to_le_bytes());
+            values.iter().for_each(|value| value.encode(out));
+        }
+    }
 }
 
 /// An operator and its value or values.
@@ -126,6 +142,18 @@ fn operands(cursor: &mut Cursor<'_>) -> Result<Vec<Value>> {
 }
 
 impl Test {
+    /// A number for the operator, and its values.
+    fn parts(&self) -> (u8, &[Value]) {
+        match self {
+            Self::Equal(values) => (0, values),
+            Self::Differs(values) => (1, values),
+            Self::Greater(value) => (2, std::slice::from_ref(value)),
+            Self::GreaterOrEqual(value) => (3, std::slice::from_ref(value)),
+            Self::Less(value) => (4, std::slice::from_ref(value)),
+            Self::LessOrEqual(value) => (5, std::slice::from_ref(value)),
+        }
+    }
+
     fn values(&self) -> usize {
         match self {
             Self::Equal(values) | Self::Differs(values) => values.len(),

@@ -206,7 +206,7 @@ impl Value {
         }
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Bool(false) => out.push(FALSE),
             Self::Bool(true) => out.push(TRUE),

@@ -222,7 +222,7 @@ impl Searcher<'_> {
         asked: &Asked,
         top_k: usize,
     ) -> Result<(Vec<Scored>, usize)> {
-        let settings = &engine.options().fusion;
+        let settings = &engine.fusion();
         let wide = top_k.saturating_mul(CANDIDATES_PER_RESULT);
         let (events, seen_events) = self.by_events(asked.item, wide, None);
         let (vectors, seen_vectors) = match &asked.vector {

@@ -2,8 +2,10 @@
 
 use crate::command::Ask;
 use crate::failure::Failure;
-use crate::reply::Reply;
-use cairn_engine::{Lsn, Request};
+use crate::live::Live;
+use crate::reply::{Reply, Trace};
+use cairn_engine::{Item, Lsn, Request};
+use std::sync::Arc;
 
 /// The results of a batch of writes, one each, in order.
 pub type Written = Vec<cairn_engine::Result<Lsn>>;
@@ -30,8 +32,28 @@ pub trait Backend: Send + Sync {
     /// Answers a request. Takes as long as [`Backend::cost`] says.
     fn answer(&self, ask: &Ask) -> Reply;
 
+    /// The answer of a request, when it is known without work: on any thread, in microseconds.
+    fn ready(&self, _ask: &Ask) -> Option<Reply> {
+        None
+    }
+
+    /// As [`Backend::answer`], and how a search went.
+    fn answer_traced(&self, ask: &Ask) -> (Reply, Option<Trace>) {
+        (self.answer(ask), None)
+    }
+
+    /// The configuration that its answers go by; `None`: it has none of its own.
+    fn live(&self) -> Option<Arc<Live>> {
+        None
+    }
+
     /// How much work a request is.
     fn cost(&self, ask: &Ask) -> Cost;
+
+    /// What is stored of an item of a collection; `None`: of `default`. A backend without items to look at refuses.
+    fn item(&self, _collection: Option<&str>, id: &str) -> Result<Item, Failure> {
+        Err(Failure::input(format!("Items cannot be read here: {}", crate::failure::shown(id))))
+    }
 
     /// Ends long work that is under way; its requests are answered with an error.
     fn cancel(&self) {}

@@ -20,6 +20,11 @@ impl Cidr {
         ]
     }
 
+    /// Whether it holds every address of its family.
+    pub fn is_everybody(&self) -> bool {
+        self.prefix_bits == 0
+    }
+
     /// Whether it holds `address`. An IPv4 address that came over IPv6 is an IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

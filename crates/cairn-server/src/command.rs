@@ -1,5 +1,6 @@
 //! The command: what a request line asks for.
 
+use crate::auth::Password;
 use crate::collection_change::SpecChange;
 use crate::wal_change::WalChange;
 use cairn_engine::topics::{TopicChange, TopicConfig};
@@ -12,8 +13,19 @@ use std::sync::Arc;
 pub enum Command {
     /// EVENT, VECSET, METASET, VECDEL.
     Write(Write),
-    /// Anything else.
+    /// Anything else that the data is asked.
     Ask(Ask),
+    /// What is about the connection alone.
+    Session(Session),
+}
+
+/// A request about its own connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Session {
+    /// AUTH.
+    Auth(Password),
+    /// DEBUG ON, DEBUG OFF.
+    Debug(bool),
 }
 
 /// A request that is not a write. It sees every write before it on its connection.
@@ -39,6 +51,8 @@ pub enum Ask {
     Collection(Collections),
     /// STORAGE ….
     Storage(StorageAsk),
+    /// CACHE ….
+    Cache(Cache),
     /// INFO.
     Info,
     /// CHECK.
@@ -53,6 +67,50 @@ pub enum Ask {
     Timeline(Timelines),
     /// TOPIC ….
     Topic(Topics),
+    /// SET, GET and SHOW VARIABLES.
+    Variables(Variables),
+    /// CONFIG ….
+    Config(Configs),
+}
+
+/// What of the configuration is to be told or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variables {
+    /// SET.
+    Set {
+        /// A key of the configuration.
+        name: String,
+        /// Its new value, as a file would say it.
+        value: String,
+    },
+    /// GET.
+    Get(String),
+    /// SHOW VARIABLES, with its pattern.
+    Show(Option<String>),
+}
+
+/// What CONFIG is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Configs {
+    /// What a key or the keys of a section mean; `None`: which sections there are.
+    Help(Option<String>),
+    /// What they are; `None`: all.
+    Show(Option<String>),
+    /// Whether a file can be used; `None`: the one the server was started with.
+    Verify(Option<String>),
+}
+
+/// What CACHE is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// How well it goes.
+    Stats,
+    /// Forget every answer.
+    Clear,
+    /// Give and keep answers.
+    Enable,
+    /// Neither give nor keep any; those that are kept stay.
+    Disable,
 }
 
 /// What COLLECTION is to do.

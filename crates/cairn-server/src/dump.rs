@@ -98,7 +98,7 @@ fn info(backend: &EngineBackend, given: &str) -> Result<Dumped> {
 }
 
 /// The file that a request means. Never one of the database or of the repository, wherever those are.
-fn path(backend: &EngineBackend, given: &str) -> Result<PathBuf> {
+pub(crate) fn path(backend: &EngineBackend, given: &str) -> Result<PathBuf> {
     let storage = backend.storage.as_ref();
     let path = resolve(storage, &backend.snapshot.dir, &backend.snapshot.allowed_dirs, given)
         .map_err(|e| not_found(e, given))?;

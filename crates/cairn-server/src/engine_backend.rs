@@ -2,30 +2,36 @@
 
 use crate::archiver::Archiver;
 use crate::backend::{Backend, Cost, Written};
+use crate::cache::QueryCache;
+use crate::cache_key::Search;
 use crate::check::check;
 use crate::collections::collections;
-use crate::command::{Ask, Collections, Dump, Snapshot, StorageAsk, Timelines, Wal};
+use crate::command::{Ask, Collections, Configs, Dump, Snapshot, StorageAsk, Timelines, Wal};
 use crate::config::{Config, SnapshotConfig};
+use crate::config_admin::configs;
 use crate::counters::Counters;
 use crate::dump::dump;
 use crate::failure::Failure;
 use crate::info::{Facts, recoverable, sections};
 use crate::jobs::{Jobs, read_only};
+use crate::live::Live;
 use crate::memory::Memory;
-use crate::reply::Reply;
+use crate::reply::{Reply, Trace};
 use crate::scheduler::Scheduler;
 use crate::schedules::ScheduleStatus;
 use crate::snapshot::{newest, snapshot};
 use crate::storage::storage;
 use crate::timelines::timelines;
 use crate::topics::topic;
+use crate::variables::variables;
 use crate::wal::wal;
 use cairn_disk::{Storage, Throttle};
 use cairn_engine::topics::Topics;
-use cairn_engine::{Clock, Engine, OpenReport, Options, Request, Stats, Using};
+use cairn_engine::{Clock, Engine, Hits, Item, OpenReport, Options, Request, Stats, Using};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Elements of vectors that a search may score on the thread that serves connections: two tenths of a millisecond or so, about
 /// four times what handing it to another thread costs.
@@ -52,8 +58,10 @@ pub struct EngineBackend {
     archiver: Mutex<Option<Archiver>>,
     /// Makes snapshots when they are due, when that is configured.
     scheduler: Mutex<Option<Scheduler>>,
+    cache: QueryCache,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
+    live: Option<Arc<Live>>,
     started_us: i64,
     newest: Mutex<Option<String>>,
 }
@@ -81,6 +89,8 @@ impl EngineBackend {
             archiver: Mutex::new(None),
             scheduler: Mutex::new(None),
             newest: Mutex::new(None),
+            cache: QueryCache::new(config.cache.clone(), Arc::clone(&clock)),
+            live: None,
             engine,
             storage,
             counters,
@@ -92,6 +102,13 @@ impl EngineBackend {
             Err(failure) => tracing::warn!(%failure, "cannot read the snapshot repository"),
         }
         backend
+    }
+
+    /// Goes by a configuration that can be told and changed: CONFIG, SET, GET and SHOW VARIABLES.
+    pub fn with_live(self, live: Arc<Live>) -> Self {
+        let engine = self.engine.clone();
+        live.on_change(move |config| engine.set_fusion(config.fusion.clone()));
+        EngineBackend { live: Some(live), ..self }
     }
 
     /// INFO tells of the recovery that opened the engine.
@@ -215,9 +232,17 @@ impl EngineBackend {
         made().map_err(|e: cairn_disk::Error| cairn_snapshot::Error::Disk(e).into())
     }
 
+    fn with(&self, answer: impl FnOnce(&Live) -> Reply) -> Reply {
+        match &self.live {
+            Some(live) => answer(live),
+            None => Failure::input("there is no configuration here: ask a server").into(),
+        }
+    }
+
     fn info(&self) -> Reply {
         let facts = Facts {
             counters: &self.counters,
+            cache: self.cache.figures(),
             stats: &self.engine.stats(),
             memory: Memory::read(self.storage.as_ref()),
             uptime_s: (self.now_us() - self.started_us).max(0) / 1_000_000,
@@ -252,15 +277,14 @@ impl Backend for EngineBackend {
         if self.read_only && changes(ask) {
             return Failure::read_only("state of the past").into();
         }
+        let searched = |search: Search<'_>| {
+            let hits = self.cache.answer(&self.engine, &search);
+            hits.map_or_else(failed, |hits| Reply::Results(hits.results))
+        };
         match ask {
-            Ask::Similar { collection, query } => {
-                let hits = self.engine.similar_in(collection.as_deref(), query);
-                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
-            }
-            Ask::Near { collection, query } => {
-                let hits = self.engine.similar_to_vector_in(collection.as_deref(), query);
-                hits.map_or_else(failed, |hits| Reply::Results(hits.results))
-            }
+            Ask::Similar { collection, query } => searched(Search::Similar(collection.as_deref(), query)),
+            Ask::Near { collection, query } => searched(Search::Near(collection.as_deref(), query)),
+            Ask::Cache(asked) => self.cache.command(*asked),
             Ask::Use(name) => {
                 let info = self.engine.collection_info(name);
                 info.map_or_else(failed, |_| Reply::Using(name.clone()))
@@ -274,7 +298,39 @@ impl Backend for EngineBackend {
             Ask::Wal(asked) => wal(self, asked),
             Ask::Timeline(asked) => timelines(self, asked),
             Ask::Topic(asked) => topic(self, asked),
+            Ask::Variables(asked) => self.with(|live| variables(live, asked)),
+            Ask::Config(asked) => self.with(|live| configs(self, live, asked)),
         }
+    }
+
+    fn ready(&self, ask: &Ask) -> Option<Reply> {
+        let search = match ask {
+            Ask::Similar { collection, query } => Search::Similar(collection.as_deref(), query),
+            Ask::Near { collection, query } => Search::Near(collection.as_deref(), query),
+            _ => return None,
+        };
+        Some(Reply::Results(self.cache.ready(&self.engine, &search)?.results))
+    }
+
+    fn answer_traced(&self, ask: &Ask) -> (Reply, Option<Trace>) {
+        let started = Instant::now();
+        let search = match ask {
+            Ask::Similar { collection, query } => Search::Similar(collection.as_deref(), query),
+            Ask::Near { collection, query } => Search::Near(collection.as_deref(), query),
+            _ => return (self.answer(ask), None),
+        };
+        match self.cache.answer(&self.engine, &search) {
+            Ok(Hits { results, mode, candidates }) => {
+                let query_us = started.elapsed().as_micros();
+                let trace = Trace { mode, query_us, candidates, results: results.len() };
+                (Reply::Results(results), Some(trace))
+            }
+            Err(error) => (Reply::Failed(error.into()), None),
+        }
+    }
+
+    fn live(&self) -> Option<Arc<Live>> {
+        self.live.clone()
     }
 
     fn cost(&self, ask: &Ask) -> Cost {
@@ -289,7 +345,10 @@ impl Backend for EngineBackend {
                 self.search_cost(collection.as_deref(), query.filter.is_some() || query.how.exact)
             }
             Ask::Use(_)
+            | Ask::Cache(_)
             | Ask::Info
+            | Ask::Variables(_)
+            | Ask::Config(Configs::Help(_) | Configs::Show(_))
             | Ask::Dump(Dump::Status)
             | Ask::Snapshot(Snapshot::Status | Snapshot::Schedule)
             | Ask::Wal(Wal::Status) => Cost::Small,
@@ -300,8 +359,13 @@ impl Backend for EngineBackend {
             | Ask::Snapshot(_)
             | Ask::Wal(_)
             | Ask::Timeline(_)
-            | Ask::Topic(_) => Cost::Files,
+            | Ask::Topic(_)
+            | Ask::Config(Configs::Verify(_)) => Cost::Files,
         }
+    }
+
+    fn item(&self, collection: Option<&str>, id: &str) -> Result<Item, Failure> {
+        Ok(self.engine.item_in(collection, id)?)
     }
 
     fn cancel(&self) {
@@ -324,7 +388,11 @@ impl Backend for EngineBackend {
 /// either, and no other state to be compared with.
 fn changes(ask: &Ask) -> bool {
     match ask {
-        Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Info | Ask::Check => false,
+        Ask::Similar { .. } | Ask::Near { .. } | Ask::Use(_) | Ask::Cache(_) | Ask::Info | Ask::Check => {
+            false
+        }
+        // Of the server, not of its state.
+        Ask::Variables(_) | Ask::Config(_) => false,
         Ask::Collection(asked) => !matches!(asked, Collections::List | Collections::Stats(_)),
         Ask::Storage(asked) => !matches!(asked, StorageAsk::Stats(_)),
         Ask::Dump(asked) => matches!(asked, Dump::Save(_) | Dump::Load(_)),

@@ -68,6 +68,16 @@ impl Framer {
         self.buffer.len() - self.start
     }
 
+    /// Whether a line has begun and not ended.
+    pub fn mid_line(&self) -> bool {
+        self.skipping || self.pending_bytes() > 0
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The next complete line; `None` when more bytes are needed.
     pub fn next_line(&mut self) -> Option<Line<'_>> {
         let Found { begin, end, too_long } = self.find()?;

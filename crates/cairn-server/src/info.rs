@@ -1,6 +1,7 @@
 //! INFO: the server's figures.
 
 use crate::archiver::ArchiveStatus;
+use crate::cache::CacheFigures;
 use crate::counters::Counters;
 use crate::memory::{Memory, human};
 use crate::reply::Section;
@@ -12,6 +13,7 @@ use cairn_snapshot::SnapshotId;
 /// What INFO is made of.
 pub(crate) struct Facts<'a> {
     pub counters: &'a Counters,
+    pub cache: CacheFigures,
     pub stats: &'a Stats,
     pub memory: Memory,
     pub uptime_s: i64,
@@ -33,7 +35,7 @@ pub(crate) fn sections(facts: &Facts<'_>) -> Vec<Section> {
         server(facts),
         stats(facts.counters),
         memory(facts.memory),
-        cache(),
+        cache(&facts.cache),
         data(facts.stats),
         persistence(facts),
     ];
@@ -100,11 +102,13 @@ fn memory(memory: Memory) -> Section {
     section("Memory", lines)
 }
 
-/// There is no cache yet; nvecd's clients read these all the same.
-fn cache() -> Section {
-    let lines = ["cache_entries", "cache_hits", "cache_misses"].map(|key| (key, "0".to_owned()));
-    let mut lines = lines.to_vec();
-    lines.push(("cache_hit_rate", "0.0000".to_owned()));
+fn cache(figures: &CacheFigures) -> Section {
+    let lines = vec![
+        ("cache_entries", figures.entries.to_string()),
+        ("cache_hits", figures.hits.to_string()),
+        ("cache_misses", figures.misses.to_string()),
+        ("cache_hit_rate", format!("{:.4}", figures.hit_rate())),
+    ];
     section("Cache", lines)
 }
 

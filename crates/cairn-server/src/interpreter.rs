@@ -1,14 +1,19 @@
 //! The interpreter: bytes in → writes and questions → bytes out, in order, without threads or sockets.
 
+use crate::auth::{Auth, Caller, Role};
 use crate::backend::{Backend, Written};
-use crate::command::{Ask, Command};
+use crate::command::{Ask, Command, Session};
 use crate::counters::Counters;
 use crate::failure::Failure;
 use crate::frame::{Framer, Line};
+use crate::limiter::retry_text;
+use crate::live::Live;
 use crate::parse::{is_verify, parse};
-use crate::render::{Dialect, render};
-use crate::reply::{Done, Reply};
+use crate::render::{Dialect, render, render_trace};
+use crate::reply::{Done, Reply, Trace};
+use crate::rights::needs;
 use cairn_engine::{DEFAULT_NAME, ErrorKind, Limits, Request, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Writes submitted at once, at most.
@@ -42,6 +47,20 @@ pub struct Interpreter {
     collection: Option<Arc<str>>,
     /// Read behind a batch that must be done first.
     held: Option<Question>,
+    /// Who is asking: without a client, whoever holds the process.
+    client: Option<Client>,
+    caller: Caller,
+    /// Results are followed by how the search went.
+    debug: bool,
+}
+
+/// A client of a server.
+#[derive(Debug)]
+struct Client {
+    live: Arc<Live>,
+    peer: IpAddr,
+    /// By which the caller is known.
+    auth: Arc<Auth>,
 }
 
 /// What is to be done next.
@@ -69,7 +88,7 @@ pub struct Slots(Vec<Slot>);
 #[derive(Debug)]
 enum Slot {
     Write(Done),
-    Failed(Failure, bool),
+    Ready(Reply, bool),
 }
 
 /// A request that is not a write.
@@ -77,6 +96,8 @@ enum Slot {
 pub struct Question {
     /// What is asked.
     pub ask: Ask,
+    /// How the search went is told, too: [`Interpreter::traced`] takes it.
+    pub debug: bool,
     verify: bool,
 }
 
@@ -89,7 +110,16 @@ impl Interpreter {
             counters,
             collection: None,
             held: None,
+            client: None,
+            caller: Caller::of(Role::Admin),
+            debug: false,
         }
+    }
+
+    /// Of a client at this address, who may do only what its password gives it, and only so much of it.
+    pub fn with_client(self, live: Arc<Live>, peer: IpAddr) -> Self {
+        let auth = live.auth();
+        Interpreter { caller: auth.anonymous(), client: Some(Client { live, peer, auth }), ..self }
     }
 
     /// Where received bytes go.
@@ -103,25 +133,34 @@ impl Interpreter {
         if let Some(question) = self.held.take() {
             return Some(Step::Ask(question));
         }
+        self.meet();
         let mut batch = Batch::default();
         while batch.slots.0.len() < BATCH_WRITES_MAX {
             let Some(line) = self.framer.next_line() else { break };
             self.counters.commands.add(1);
+            let taken = self.client.as_ref().map_or(Ok(()), Client::take);
             let (parsed, bytes) = match line {
-                Line::Text(text) => (parse(text, &self.rules.limits), text.as_bytes()),
+                Line::Text(text) => (taken.and_then(|()| parse(text, &self.rules.limits)), text.as_bytes()),
                 Line::NotUtf8(bytes) => (Err(Failure::input("Invalid UTF-8 in request")), bytes),
                 Line::TooLong(bytes) => (Err(too_long(self.rules.line_bytes_max)), bytes),
             };
+            let caller = self.caller;
+            let parsed = parsed.and_then(|command| caller.may(needs(&command)).map(|()| command));
+            let verify = is_verify(bytes);
             match parsed {
                 Ok(Command::Write(write)) => {
                     batch.slots.0.push(Slot::Write(self.counters.wrote(&write)));
                     batch.writes.push(Request { collection: self.collection.clone(), write });
                 }
-                Err(failure) => batch.slots.0.push(Slot::Failed(failure, is_verify(bytes))),
+                Err(failure) => batch.slots.0.push(Slot::Ready(failure.into(), verify)),
+                Ok(Command::Session(asked)) => {
+                    let reply = self.session(asked);
+                    batch.slots.0.push(Slot::Ready(reply, false));
+                }
                 Ok(Command::Ask(ask)) => {
                     self.counters.asked(&ask);
-                    let verify = is_verify(bytes);
-                    let question = Question { ask: self.here(ask), verify };
+                    let debug = self.debug && matches!(ask, Ask::Similar { .. } | Ask::Near { .. });
+                    let question = Question { ask: self.here(ask), verify, debug };
                     if batch.slots.0.is_empty() {
                         return Some(Step::Ask(question));
                     }
@@ -131,6 +170,38 @@ impl Interpreter {
             }
         }
         (!batch.slots.0.is_empty()).then_some(Step::Batch(batch))
+    }
+
+    /// Who showed a password that is none any more must show another.
+    fn meet(&mut self) {
+        let Some(client) = &mut self.client else { return };
+        let auth = client.live.auth();
+        if !Arc::ptr_eq(&auth, &client.auth) {
+            self.caller = auth.anonymous();
+            client.auth = auth;
+        }
+    }
+
+    /// What is about the connection alone is done at once.
+    fn session(&mut self, asked: Session) -> Reply {
+        match asked {
+            Session::Debug(on) => {
+                self.debug = on;
+                Reply::Debug(on)
+            }
+            Session::Auth(password) => {
+                let Some(client) = self.client.as_ref().filter(|client| client.auth.required()) else {
+                    return Reply::Plus("no password required");
+                };
+                match client.auth.check(client.peer, password.reveal()) {
+                    Ok(role) => {
+                        self.caller = Caller::of(role);
+                        Reply::Plus("")
+                    }
+                    Err(refused) => Reply::Failed(refused.into()),
+                }
+            }
+        }
     }
 
     /// A question about the collection that the connection uses.
@@ -148,7 +219,7 @@ impl Interpreter {
         let mut results = results.into_iter();
         for slot in slots.0 {
             let (reply, verify) = match slot {
-                Slot::Failed(failure, verify) => (Reply::Failed(failure), verify),
+                Slot::Ready(reply, verify) => (reply, verify),
                 Slot::Write(done) => match results.next() {
                     Some(Ok(_)) => (Reply::Done(done), false),
                     Some(Err(error)) => (Reply::Failed(error.into()), false),
@@ -167,6 +238,22 @@ impl Interpreter {
         self.render(reply, question.verify, out);
     }
 
+    /// As [`Interpreter::answered`], of a question in [`Question::debug`].
+    pub fn traced(&mut self, question: &Question, reply: &Reply, trace: Option<Trace>, out: &mut Vec<u8>) {
+        self.answered(question, reply, out);
+        if let (true, Reply::Results(hits)) = (question.debug, reply) {
+            // The client waits for these lines, whatever the backend knows.
+            let (results, candidates) = (hits.len(), hits.len());
+            let unknown = Trace { mode: "unknown", query_us: 0, candidates, results };
+            render_trace(&trace.unwrap_or(unknown), out);
+        }
+    }
+
+    /// Appends an error that no request asked for: the connection ends with it.
+    pub(crate) fn refuse(&self, failure: Failure, out: &mut Vec<u8>) {
+        self.render(&failure.into(), false, out);
+    }
+
     fn render(&self, reply: &Reply, verify: bool, out: &mut Vec<u8>) {
         if matches!(reply, Reply::Failed(_)) {
             self.counters.failed.add(1);
@@ -180,8 +267,8 @@ impl Interpreter {
         while let Some(step) = self.next_step() {
             match step {
                 Step::Ask(question) => {
-                    let reply = backend.answer(&question.ask);
-                    self.answered(&question, &reply, out);
+                    let (reply, trace) = question.answer(backend);
+                    self.traced(&question, &reply, trace, out);
                 }
                 Step::Batch(batch) => {
                     let empty = batch.writes.is_empty();
@@ -193,8 +280,23 @@ impl Interpreter {
     }
 }
 
+impl Question {
+    /// What a backend answers. Takes as long as [`Backend::cost`] says.
+    pub fn answer(&self, backend: &dyn Backend) -> (Reply, Option<Trace>) {
+        if self.debug { backend.answer_traced(&self.ask) } else { (backend.answer(&self.ask), None) }
+    }
+}
+
+impl Client {
+    fn take(&self) -> Result<(), Failure> {
+        self.live.limiter().take(self.peer).map_err(|after| {
+            Failure::busy(format!("Rate limit exceeded: try again in {}", retry_text(after)))
+        })
+    }
+}
+
 /// A write whose result never came: the engine went away with it.
-fn lost() -> Failure {
+pub(crate) fn lost() -> Failure {
     Failure::new(ErrorKind::Busy, "the write's fate is unknown: the server is stopping")
 }
 
@@ -203,7 +305,8 @@ fn too_long(line_bytes_max: usize) -> Failure {
 }
 
 impl Counters {
-    fn wrote(&self, write: &Write) -> Done {
+    /// Counts a write; which reply it has.
+    pub(crate) fn wrote(&self, write: &Write) -> Done {
         let (counter, done) = match write {
             Write::VectorSet { .. } => (&self.vecsets, Done::VecSet),
             Write::MetadataSet { .. } => (&self.metasets, Done::MetaSet),
@@ -215,7 +318,8 @@ impl Counters {
         done
     }
 
-    fn asked(&self, ask: &Ask) {
+    /// Counts a search.
+    pub(crate) fn asked(&self, ask: &Ask) {
         if matches!(ask, Ask::Similar { .. } | Ask::Near { .. }) {
             self.sims.add(1);
         }

@@ -1,23 +1,33 @@
 //! The server: the line protocol over TCP, its limits and its configuration.
 
 mod archiver;
+mod auth;
 mod auto_dump;
 mod backend;
+mod budget;
+mod cache;
+mod cache_answer;
+mod cache_key;
 mod check;
 mod cidr;
 mod collection_change;
 mod collections;
 mod command;
 pub mod config;
+mod config_admin;
+mod connections;
 mod counters;
 mod dump;
 mod engine_backend;
 mod failure;
 mod frame;
+mod http;
 mod info;
 mod interpreter;
 mod jobs;
 mod keeping;
+mod limiter;
+mod live;
 mod memory;
 mod parse;
 mod parse_admin;
@@ -30,6 +40,7 @@ mod parse_wal;
 mod render;
 mod reply;
 mod retention;
+mod rights;
 mod scheduler;
 mod schedules;
 mod server;
@@ -38,21 +49,26 @@ mod snapshot;
 mod snapshot_restore;
 mod storage;
 mod timelines;
+mod tls;
 mod topic_snapshots;
 mod topics;
 mod units;
+mod unix;
+mod variables;
 mod wal;
 mod wal_change;
 mod words;
 
 pub use archiver::{ArchiveStatus, Archiver};
+pub use auth::{Auth, Caller, Password, Refused, Role};
 pub use backend::{Backend, Cost, Written};
+pub use cache::CacheConfig;
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;
 pub use command::{
-    AppendTopic, Ask, Collections, Command, Compact, Compression, Create, Dump, Mmap, One, Prune, ReadTopic,
-    Recover, ReplayWal, Restore, Snapshot, StorageAsk, Timelines, TopicCompression, TopicOptions,
-    TopicSnapshots, Topics, Verify, Wal,
+    AppendTopic, Ask, Cache, Collections, Command, Compact, Compression, Configs, Create, Dump, Mmap, One,
+    Prune, ReadTopic, Recover, ReplayWal, Restore, Session, Snapshot, StorageAsk, Timelines,
+    TopicCompression, TopicOptions, TopicSnapshots, Topics, Variables, Verify, Wal,
 };
 pub use config::Config;
 pub use counters::{Counter, Counters};
@@ -61,11 +77,14 @@ pub use failure::Failure;
 pub use frame::{Framer, Line};
 pub use info::records_per_second;
 pub use interpreter::{Batch, Interpreter, Question, Rules, Slots, Step};
+pub use limiter::{Limiter, RateConfig, UNIX_PEER};
+pub use live::{Live, Reloaded};
 pub use parse::{is_verify, parse};
 pub use parse_wal::{ZONE_NOTE, in_order, timeline_id};
 pub use render::{Dialect, render};
-pub use reply::{Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, Reply, Section, Stores};
+pub use reply::{Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, Reply, Section, Stores, Trace};
 pub use retention::{policy_text, take_policy};
+pub use rights::needs;
 pub use schedules::{ScheduleStatus, scheduled, schedules_block};
 pub use server::Server;
 pub use timelines::{drop_plan, recovery_plan, timelines_block};

@@ -1,8 +1,8 @@
 //! Parsing: a request line → a [`Command`], with the protocol's words for what is wrong.
 
-use crate::command::{Ask, Command};
+use crate::command::{Ask, Command, Session};
 use crate::failure::{Failure, shown};
-use crate::parse_admin::{dump, no_more};
+use crate::parse_admin::{auth, cache, config, debug, dump, get, no_more, set, show};
 use crate::parse_collection::{collection, storage, use_collection};
 use crate::parse_snapshot;
 use crate::parse_topic::topic;
@@ -32,6 +32,10 @@ pub fn parse(line: &str, limits: &Limits) -> Result<Command> {
         metaset(words).map(Command::Write)
     } else if is(name, "VECDEL") {
         vecdel(words).map(Command::Write)
+    } else if is(name, "AUTH") {
+        auth(words).map(|password| Command::Session(Session::Auth(password)))
+    } else if is(name, "DEBUG") {
+        debug(words).map(|on| Command::Session(Session::Debug(on)))
     } else {
         ask(name, words, limits).map(Command::Ask)
     }
@@ -58,10 +62,20 @@ fn ask(name: &str, words: Words<'_>, limits: &Limits) -> Result<Ask> {
         topic(words).map(Ask::Topic)
     } else if is(name, "USE") {
         use_collection(words).map(Ask::Use)
+    } else if is(name, "CACHE") {
+        cache(words).map(Ask::Cache)
     } else if is(name, "COLLECTION") {
         collection(words).map(Ask::Collection)
     } else if is(name, "STORAGE") {
         storage(words).map(Ask::Storage)
+    } else if is(name, "SET") {
+        set(words).map(Ask::Variables)
+    } else if is(name, "GET") {
+        get(words).map(Ask::Variables)
+    } else if is(name, "SHOW") {
+        show(words).map(Ask::Variables)
+    } else if is(name, "CONFIG") {
+        config(words).map(Ask::Config)
     } else {
         Err(Failure::input(format!("Unknown command: {}", shown(name))))
     }
@@ -157,7 +171,7 @@ fn event(mut words: Words<'_>) -> Result<Write> {
     Ok(Write::Event { context: context.to_owned(), id: id.to_owned(), op, score, time_s })
 }
 
-fn event_op(kind: &str) -> Result<EventOp> {
+pub(crate) fn event_op(kind: &str) -> Result<EventOp> {
     if is(kind, "ADD") {
         Ok(EventOp::Add)
     } else if is(kind, "SET") {
@@ -177,7 +191,7 @@ fn usage(op: EventOp) -> &'static str {
     }
 }
 
-fn score(word: &str) -> Result<u8> {
+pub(crate) fn score(word: &str) -> Result<u8> {
     let number = integer(word)?;
     u8::try_from(number)
         .ok()
@@ -195,6 +209,11 @@ fn time(word: &str, op: EventOp) -> Result<i64> {
         };
         return Err(Failure::input(hint));
     };
+    time_s(value)
+}
+
+/// Seconds since 1970, of an event.
+pub(crate) fn time_s(value: &str) -> Result<i64> {
     let seconds: i64 =
         value.parse().map_err(|_| Failure::input(format!("Failed to parse timestamp: {}", shown(value))))?;
     if !(0..=TIME_S_MAX).contains(&seconds) {
@@ -211,7 +230,7 @@ fn metaset(mut words: Words<'_>) -> Result<Write> {
     Ok(Write::MetadataSet { id: id.to_owned(), metadata: Metadata::parse(words.rest())? })
 }
 
-fn top_k(word: &str, limits: &Limits) -> Result<usize> {
+pub(crate) fn top_k(word: &str, limits: &Limits) -> Result<usize> {
     let number = integer(word)?;
     if number <= 0 {
         return Err(Failure::input(format!("top_k must be positive, got {}", shown(word))));
@@ -234,7 +253,7 @@ fn on_off(value: &str) -> Result<bool> {
     }
 }
 
-fn using(value: &str) -> Result<Using> {
+pub(crate) fn using(value: &str) -> Result<Using> {
     match value {
         "events" => Ok(Using::Events),
         "vectors" => Ok(Using::Vectors),

@@ -130,7 +130,7 @@ fn listed(value: &str) -> Vec<String> {
     value.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
 }
 
-fn compression(value: &str) -> Result<Compression> {
+pub(crate) fn compression(value: &str) -> Result<Compression> {
     match value {
         "zstd" => Ok(Compression::Zstd),
         "gzip" => Ok(Compression::Gzip),
@@ -158,7 +158,7 @@ fn verify(words: Words<'_>) -> Result<Snapshot> {
 }
 
 /// `data` (every byte), `sizes`, or a share of the bytes, as `5%`.
-fn depth(value: &str) -> Result<Depth> {
+pub(crate) fn depth(value: &str) -> Result<Depth> {
     let wrong = || bad("read", "data, sizes, or a share as 5%", value);
     match value {
         "data" => Ok(Depth::Every),

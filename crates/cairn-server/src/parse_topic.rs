@@ -13,9 +13,9 @@ use cairn_engine::parse_time;
 use cairn_engine::topics::{SyncMode, TopicChange, TopicConfig};
 
 /// Records that one READ gives when it does not say.
-const COUNT: usize = 100;
+pub(crate) const COUNT: usize = 100;
 /// Records that one READ may ask for.
-const COUNT_MAX: usize = 10_000;
+pub(crate) const COUNT_MAX: usize = 10_000;
 
 pub(crate) fn topic(mut words: Words<'_>) -> Result<Topics> {
     let Some(verb) = words.next() else {
@@ -90,7 +90,7 @@ fn alter(mut words: Words<'_>) -> Result<Topics> {
 
 impl TopicOptions {
     /// Takes an option `name=value`; `Ok(false)`: there is none of this name.
-    fn take(&mut self, word: &str) -> Result<bool> {
+    pub(crate) fn take(&mut self, word: &str) -> Result<bool> {
         let Some((name, value)) = word.split_once('=') else { return Ok(false) };
         let change = &mut self.change;
         match name.to_ascii_lowercase().as_str() {

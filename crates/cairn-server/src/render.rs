@@ -1,7 +1,7 @@
 //! Rendering: a [`Reply`] → bytes. The only place that knows the dialects.
 
 use crate::failure::Failure;
-use crate::reply::{Block, BlockLine, Done, Dumped, JobStatus, Reply, Section};
+use crate::reply::{Block, BlockLine, Done, Dumped, JobStatus, Reply, Section, Trace};
 use cairn_engine::Hit;
 use std::fmt::{Arguments, Display};
 use std::io::Write;
@@ -46,6 +46,7 @@ pub fn render(reply: &Reply, dialect: Dialect, verify: bool, out: &mut Vec<u8>) 
         Reply::Done(Done::VecSet) => out.bytes.extend_from_slice(b"OK VECSET\r\n"),
         Reply::Done(Done::MetaSet) => out.bytes.extend_from_slice(b"OK METASET\r\n"),
         Reply::Done(Done::VecDel) => out.bytes.extend_from_slice(b"OK VECDEL\r\n"),
+        Reply::Word(word) => out.line(format_args!("OK {word}")),
         Reply::Using(name) => out.line(format_args!("OK USE {name}")),
         Reply::Results(hits) => out.results(hits),
         Reply::Info(sections) => out.info(sections),
@@ -54,8 +55,27 @@ pub fn render(reply: &Reply, dialect: Dialect, verify: bool, out: &mut Vec<u8>) 
             Dialect::Documented => out.dumped(dumped),
             Dialect::Nvecd => out.dumped_nvecd(dumped),
         },
+        Reply::Plus("") => out.line(format_args!("+OK")),
+        Reply::Plus(word) => out.line(format_args!("+OK ({word})")),
+        Reply::Debug(on) => out.line(format_args!("OK DEBUG_{}", if *on { "ON" } else { "OFF" })),
+        Reply::Lines(lines) => out.plus_lines(lines),
+        Reply::Bulk(value) => out.bulk(value),
+        Reply::Array(values) => {
+            out.line(format_args!("*{}", values.len()));
+            values.iter().for_each(|value| out.bulk(value));
+        }
         Reply::Failed(failure) => out.failed(failure, verify),
     }
+}
+
+/// Appends what follows results while DEBUG is on.
+pub(crate) fn render_trace(trace: &Trace, out: &mut Vec<u8>) {
+    let mut out = Out { bytes: out, dialect: Dialect::default() };
+    out.line(format_args!("# DEBUG 4"));
+    out.pair("mode", trace.mode);
+    out.pair("query_time_us", trace.query_us);
+    out.pair("candidates", trace.candidates);
+    out.pair("results", trace.results);
 }
 
 struct Out<'a> {
@@ -118,6 +138,22 @@ impl Out<'_> {
             }
         }
         self.end();
+    }
+
+    fn plus_lines(&mut self, lines: &[String]) {
+        self.line(format_args!("+OK"));
+        for line in lines {
+            // As in a block.
+            self.line(format_args!("{}{line}", if line == "END" { " " } else { "" }));
+        }
+        self.end();
+    }
+
+    fn bulk(&mut self, value: &str) {
+        // By its length, so that it may hold anything.
+        self.line(format_args!("${}", value.len()));
+        self.bytes.extend_from_slice(value.as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     fn failed(&mut self, failure: &Failure, verify: bool) {

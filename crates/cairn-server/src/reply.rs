@@ -10,6 +10,8 @@ pub enum Reply {
     Done(Done),
     /// The connection's requests are about this collection from now on.
     Using(String),
+    /// `OK` and a word: a request that was done and has nothing to tell.
+    Word(&'static str),
     /// Search results, best first.
     Results(Vec<Hit>),
     /// INFO.
@@ -18,8 +20,31 @@ pub enum Reply {
     Block(Block),
     /// DUMP, where the dialects differ.
     Dump(Dumped),
+    /// `+OK`, and a word about it when there is one: AUTH, SET.
+    Plus(&'static str),
+    /// DEBUG is on or off.
+    Debug(bool),
+    /// `+OK`, lines, `END`: CONFIG.
+    Lines(Vec<String>),
+    /// A value, by its length: GET.
+    Bulk(String),
+    /// Values: SHOW VARIABLES.
+    Array(Vec<String>),
     /// The request was refused.
     Failed(Failure),
+}
+
+/// How a search went, for DEBUG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    /// What it used: `events`, `vectors`, `fusion`.
+    pub mode: &'static str,
+    /// Microseconds it took.
+    pub query_us: u128,
+    /// Items that were scored.
+    pub candidates: usize,
+    /// Results.
+    pub results: usize,
 }
 
 /// Which write was done.

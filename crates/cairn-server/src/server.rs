@@ -2,20 +2,27 @@
 
 use crate::archiver::Archiver;
 use crate::backend::Backend;
-use crate::config::Config;
+use crate::config::{Config, Listen};
+use crate::connections::{Connections, Place};
 use crate::counters::Counters;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
+use crate::http;
+use crate::limiter::UNIX_PEER;
+use crate::live::Live;
 use crate::render::render;
 use crate::session::{Service, close, serve};
+use crate::tls::Tls;
+use crate::unix::{self, Unix};
 use cairn_disk::Storage;
 use cairn_engine::{Engine, ErrorKind, OpenReport};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -33,8 +40,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
-    config: Config,
+    unix: Option<Unix>,
     service: Arc<Service>,
+    http: Option<http::Listener>,
+    tls: Option<Tls>,
 }
 
 impl std::fmt::Debug for Server {
@@ -51,11 +60,13 @@ impl Server {
 
     /// As [`Server::bind`]; INFO tells of the recovery that opened the engine.
     pub async fn bind_opened(
-        config: Config,
+        mut config: Config,
         engine: Engine,
         opened: Option<OpenReport>,
         storage: Arc<dyn Storage>,
     ) -> Result<Server, Failure> {
+        config.security.read_files(storage.as_ref())?;
+        let live = Arc::new(Live::new(config.clone())?);
         // A dump that a killed server did not finish; nobody saves before this server does. One that only answers leaves
         // everything as it is: the directory may be another server's.
         let dir = &config.snapshot.dir;
@@ -68,10 +79,11 @@ impl Server {
         if !engine.stats().status.read_only {
             config.default_spec.apply_to_default(&engine)?;
         }
+        let tls = Tls::load(&config, storage.as_ref())?;
         let counters = Arc::new(Counters::default());
         let archived = config.archive.enabled && !engine.stats().status.read_only;
         let shipped = (engine.clone(), Arc::clone(&storage));
-        let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters));
+        let mut backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters)).with_live(live);
         if archived {
             let (engine, storage) = shipped;
             if !backend.has_snapshot() {
@@ -90,7 +102,7 @@ impl Server {
         }
         backend.resume_topics();
         let backend = Arc::new(backend);
-        let server = Server::bind_backend(config, Arc::clone(&backend) as _, counters).await?;
+        let server = Server::bind_with(config, Arc::clone(&backend) as _, counters, tls).await?;
         if !backend.read_only {
             backend.start_schedules()?;
         }
@@ -103,30 +115,49 @@ impl Server {
         backend: Arc<dyn Backend>,
         counters: Arc<Counters>,
     ) -> Result<Server, Failure> {
-        let (host, port) = (config.tcp.host.as_str(), config.tcp.port);
-        let failed = |e: std::io::Error| {
-            let kind = match e.kind() {
-                std::io::ErrorKind::AddrInUse => ErrorKind::Locked,
-                std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
-                _ => ErrorKind::Io,
-            };
-            Failure::new(kind, format!("cannot listen on {host}:{port}: {e}"))
-        };
-        let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
-        let addr = listener.local_addr().map_err(failed)?;
+        Server::bind_with(config, backend, counters, None).await
+    }
+
+    async fn bind_with(
+        config: Config,
+        backend: Arc<dyn Backend>,
+        counters: Arc<Counters>,
+        tls: Option<Tls>,
+    ) -> Result<Server, Failure> {
+        if tls.is_none() && (config.tls.tcp || (config.http.enabled && config.http.tls)) {
+            return Err(Failure::input("TLS needs a server that reads files: Server::bind"));
+        }
+        let (listener, addr) = bind(&config.tcp).await?;
+        let unix = config.unix.path.is_some().then(|| Unix::listen(&config.unix)).transpose()?;
         let searches = match config.search_threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n => n,
         };
+        let live = match backend.live() {
+            Some(live) => live,
+            None => Arc::new(Live::new(config.clone())?),
+        };
         let service = Service {
             backend,
+            live,
             rules: Arc::new(config.rules()),
             counters,
-            idle_timeout: config.idle_timeout,
+            budget: Arc::default(),
             searches: Semaphore::new(searches),
             files: Semaphore::new(FILES_AT_ONCE),
         };
-        Ok(Server { listener, addr, config, service: Arc::new(service) })
+        let service = Arc::new(service);
+        let http = match config.http.enabled {
+            true => Some(http::Listener::bind(&config, Arc::clone(&service), tls.clone()).await?),
+            false => None,
+        };
+        let tls = tls.filter(|_| config.tls.tcp);
+        Ok(Server { listener, addr, unix, service, http, tls })
+    }
+
+    /// Where HTTP listens; `None`: it is off.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(http::Listener::addr)
     }
 
     /// Where it listens: with port 0 in the configuration, the port it got.
@@ -134,16 +165,30 @@ impl Server {
         self.addr
     }
 
+    /// Where its Unix socket is, when it has one. The file goes when the server stops.
+    pub fn unix_path(&self) -> Option<&Path> {
+        self.unix.as_ref().map(Unix::path)
+    }
+
+    /// The configuration it goes by, which can be changed while it runs.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.service.live)
+    }
+
     /// Serves until `shutdown` is done, then stops: no connection more, every request read is answered (for as long as
     /// `stop_timeout` allows), and the backend is closed: an engine takes a checkpoint. Acknowledged writes are durable
     /// however it ends.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
-        let Server { listener, config, service, .. } = self;
+        let Server { listener, unix, service, http, tls, .. } = self;
         let (stop, stopping) = watch::channel(false);
+        let mut beside = JoinSet::new();
+        if let Some(http) = http {
+            beside.spawn(http.run(stopping.clone()));
+        }
         let mut acceptor = Acceptor {
+            tls,
             service: Arc::clone(&service),
-            config: &config,
-            permits: Arc::new(Semaphore::new(config.connections_max)),
+            open: Arc::default(),
             refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
             sessions: JoinSet::new(),
             stopping,
@@ -153,10 +198,11 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => acceptor.accepted(accepted).await,
+                accepted = unix::accept(unix.as_ref()) => acceptor.accepted_unix(accepted).await,
                 Some(ended) = acceptor.sessions.join_next() => ended_well(ended),
             }
         }
-        drop(listener);
+        drop((listener, unix));
         let _ = stop.send(true);
         let mut sessions = acceptor.sessions;
         tracing::info!(connections = sessions.len(), "stopping");
@@ -164,11 +210,15 @@ impl Server {
             while let Some(ended) = sessions.join_next().await {
                 ended_well(ended);
             }
+            while let Some(ended) = beside.join_next().await {
+                ended_well(ended);
+            }
         };
-        if timeout(config.stop_timeout, all).await.is_err() {
+        if timeout(service.live.config().stop_timeout, all).await.is_err() {
             tracing::warn!("requests still run: ending them");
             service.backend.cancel();
             sessions.shutdown().await;
+            beside.shutdown().await;
         }
         let backend = Arc::clone(&service.backend);
         let closed = tokio::task::spawn_blocking(move || backend.close()).await;
@@ -178,8 +228,24 @@ impl Server {
     }
 }
 
+/// Listens at an address of the configuration; the one it got, too.
+pub(crate) async fn bind(listen: &Listen) -> Result<(TcpListener, SocketAddr), Failure> {
+    let (host, port) = (listen.host.as_str(), listen.port);
+    let failed = |e: std::io::Error| {
+        let kind = match e.kind() {
+            std::io::ErrorKind::AddrInUse => ErrorKind::Locked,
+            std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            _ => ErrorKind::Io,
+        };
+        Failure::new(kind, format!("cannot listen on {host}:{port}: {e}"))
+    };
+    let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, addr))
+}
+
 /// A session that panicked is a bug of ours that only its peer would notice.
-fn ended_well(ended: Result<(), tokio::task::JoinError>) {
+pub(crate) fn ended_well(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
@@ -187,17 +253,21 @@ fn ended_well(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-struct Acceptor<'a> {
+/// A connection, of whichever kind.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+struct Acceptor {
+    tls: Option<Tls>,
     service: Arc<Service>,
-    config: &'a Config,
-    /// One for each connection that may be open.
-    permits: Arc<Semaphore>,
+    open: Arc<Connections>,
     refusing: Arc<Semaphore>,
     sessions: JoinSet<()>,
     stopping: watch::Receiver<bool>,
 }
 
-impl Acceptor<'_> {
+impl Acceptor {
     async fn accepted(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -208,28 +278,60 @@ impl Acceptor<'_> {
             }
         };
         self.service.counters.connections.add(1);
-        if !self.config.allow.iter().any(|range| range.contains(peer.ip())) {
+        let config = self.service.live.config();
+        if !config.allow.iter().any(|range| range.contains(peer.ip())) {
             let message = format!("Address {} is not allowed (network.allow_cidrs)", peer.ip());
             return self.refuse(stream, Failure::new(ErrorKind::Permission, message));
         }
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            let max = self.config.connections_max;
-            return self.refuse(stream, Failure::busy(format!("Too many connections: the maximum is {max}")));
+        let place = match self.open.take(peer.ip().to_canonical(), &config) {
+            Ok(place) => place,
+            Err(failure) => return self.refuse(stream, failure),
         };
         // Replies are written whole: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
+        let Some(tls) = self.tls.clone() else {
+            return self.serve(stream, peer.ip(), place);
+        };
+        // The connection's place is taken while it shakes hands: so many do at once, at most.
         let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
         self.sessions.spawn(async move {
             let active = Active::new(Arc::clone(&service));
-            serve(stream, service, stopping).await;
-            drop((active, permit));
+            if let Some(stream) = tls.accept(stream).await {
+                serve(stream, peer.ip(), service, stopping).await;
+            }
+            drop((active, place));
+        });
+    }
+
+    /// Whom the socket's permissions let in may connect; they are one client.
+    async fn accepted_unix(&mut self, accepted: std::io::Result<UnixStream>) {
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection of the Unix socket");
+                return tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        };
+        self.service.counters.connections.add(1);
+        match self.open.take(UNIX_PEER, &self.service.live.config()) {
+            Ok(place) => self.serve(stream, UNIX_PEER, place),
+            Err(failure) => self.refuse(stream, failure),
+        }
+    }
+
+    fn serve(&mut self, stream: impl Stream, peer: IpAddr, place: Place) {
+        let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
+        self.sessions.spawn(async move {
+            let active = Active::new(Arc::clone(&service));
+            serve(stream, peer, service, stopping).await;
+            drop((active, place));
         });
     }
 
     /// Says why, and closes.
-    fn refuse(&mut self, mut stream: TcpStream, failure: Failure) {
+    fn refuse(&mut self, mut stream: impl Stream, failure: Failure) {
         let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
         let mut line = Vec::new();
         render(&failure.into(), self.service.rules.dialect, false, &mut line);
@@ -243,10 +345,10 @@ impl Acceptor<'_> {
 }
 
 /// Counts a connection as active while it lives, also when its task is aborted.
-struct Active(Arc<Service>);
+pub(crate) struct Active(Arc<Service>);
 
 impl Active {
-    fn new(service: Arc<Service>) -> Self {
+    pub fn new(service: Arc<Service>) -> Self {
         service.counters.active_connections.add(1);
         Active(service)
     }

@@ -1,46 +1,106 @@
 //! The session: one connection, from its first byte to its last reply.
 
 use crate::backend::{Backend, Cost, Written};
+use crate::budget::{Budget, Held, too_many_bytes};
+use crate::command::Ask;
+use crate::config::Config;
 use crate::counters::Counters;
 use crate::failure::Failure;
 use crate::interpreter::{Interpreter, Question, Rules, Step};
-use crate::reply::Reply;
+use crate::live::Live;
+use crate::reply::{Reply, Trace};
 use cairn_engine::{ErrorKind, Request};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
-/// Read at once: at first, and at most. A connection that sends much gets a larger buffer.
-const READ_BYTES_MIN: usize = 4 << 10;
+/// Read at once at most: a connection that sends much gets a larger buffer.
 const READ_BYTES_MAX: usize = 256 << 10;
-/// Replies are gathered up to this many bytes before they are written.
-const WRITE_BYTES: usize = 64 << 10;
+/// Bytes that each connection may hold, whatever the others hold.
+const FAIR_BYTES: usize = 128 << 10;
 /// How long a connection that ends waits for what its peer has on the way.
 const LINGER: Duration = Duration::from_millis(50);
 
 /// What all sessions share.
 pub(crate) struct Service {
     pub backend: Arc<dyn Backend>,
+    pub live: Arc<Live>,
     pub rules: Arc<Rules>,
     pub counters: Arc<Counters>,
-    pub idle_timeout: Duration,
+    pub budget: Arc<Budget>,
     /// One permit for each search that may run at once.
     pub searches: Semaphore,
     /// One permit for each request that may work on files at once.
     pub files: Semaphore,
 }
 
+impl Service {
+    /// One submission; this task sleeps until its last write is durable.
+    pub async fn write(&self, writes: Vec<Request>) -> Written {
+        let (send, done) = oneshot::channel();
+        self.backend.submit(writes, Box::new(move |results| drop(send.send(results))));
+        // An engine that goes away without an answer gives no results: each write is answered so.
+        done.await.unwrap_or_default()
+    }
+
+    /// Answers a request on the thread that its cost asks for.
+    pub async fn answer(&self, ask: &Ask) -> Reply {
+        let cost = self.backend.cost(ask);
+        if cost == Cost::Search
+            && let Some(reply) = self.backend.ready(ask)
+        {
+            return reply;
+        }
+        let ask = ask.clone();
+        self.on(cost, move |backend| backend.answer(&ask)).await.unwrap_or_else(Reply::Failed)
+    }
+
+    /// Does work on the thread that its cost asks for, when it is its turn.
+    pub async fn on<T: Send + 'static>(
+        &self,
+        cost: Cost,
+        work: impl FnOnce(&dyn Backend) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let permits = match cost {
+            Cost::Small => return Ok(work(&*self.backend)),
+            Cost::Search => &self.searches,
+            Cost::Files => &self.files,
+        };
+        let Ok(_permit) = permits.acquire().await else {
+            return Err(Failure::busy("the server is stopping"));
+        };
+        let backend = Arc::clone(&self.backend);
+        tokio::task::spawn_blocking(move || work(&*backend))
+            .await
+            .map_err(|e| Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")))
+    }
+}
+
 /// Serves a connection until its peer leaves, is silent for too long, or `stop` turns true. Every request read is
 /// answered, in order. Nothing more is read while the peer does not take its replies.
-pub(crate) async fn serve<S>(mut stream: S, service: Arc<Service>, mut stop: watch::Receiver<bool>)
-where
+/// `peer` is who is there, or [`crate::limiter::UNIX_PEER`].
+pub(crate) async fn serve<S>(
+    mut stream: S,
+    peer: IpAddr,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let interpreter = Interpreter::new(Arc::clone(&service.rules), Arc::clone(&service.counters));
-    let mut session = Session { interpreter, service, out: Vec::new(), read_bytes: READ_BYTES_MIN };
+    let interpreter = Interpreter::new(Arc::clone(&service.rules), Arc::clone(&service.counters))
+        .with_client(Arc::clone(&service.live), peer);
+    let mut session = Session {
+        interpreter,
+        out: Vec::new(),
+        read_bytes: 0,
+        line_since: None,
+        held: Held::new(Arc::clone(&service.budget)),
+        service,
+    };
     if let Err(error) = session.converse(&mut stream, &mut stop).await {
         // The peer went away, or never read its replies: there is no one to tell.
         tracing::debug!(%error, "connection ended");
@@ -67,6 +127,18 @@ struct Session {
     service: Arc<Service>,
     out: Vec<u8>,
     read_bytes: usize,
+    /// When the line began that has not ended.
+    line_since: Option<Instant>,
+    held: Held,
+}
+
+/// What became of reading.
+enum Got {
+    More,
+    /// The peer's end, or it was silent for too long.
+    End,
+    /// A line that takes too long.
+    Late(Duration),
 }
 
 impl Session {
@@ -75,19 +147,35 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         loop {
+            let config = self.service.live.config();
             while let Some(step) = self.interpreter.next_step() {
-                self.run(step).await;
-                if self.out.len() >= WRITE_BYTES {
-                    self.flush(stream).await?;
+                self.run(step, &config).await;
+                self.line_since = None;
+                self.hold();
+                if self.out.len() >= config.write_bytes {
+                    self.flush(stream, &config).await?;
                 }
             }
-            self.flush(stream).await?;
+            self.flush(stream, &config).await?;
             if *stop.borrow() {
                 return Ok(());
             }
+            let framer = self.interpreter.framer();
+            self.line_since = framer.mid_line().then(|| self.line_since.unwrap_or_else(Instant::now));
+            if self.hold() > FAIR_BYTES && self.service.budget.is_over(config.buffered_bytes_max) {
+                return self.end(stream, &config, too_many_bytes(config.buffered_bytes_max)).await;
+            }
             tokio::select! {
-                more = self.read(stream) => if !more? {
-                    return Ok(());
+                got = self.read(stream, &config) => match got? {
+                    Got::More => {}
+                    Got::End => return Ok(()),
+                    Got::Late(max) => {
+                        let message = format!(
+                            "Request not complete after {} s (performance.request_timeout_sec)",
+                            max.as_secs()
+                        );
+                        return self.end(stream, &config, Failure::busy(message)).await;
+                    }
                 },
                 // What was read is answered first. A server that is gone has stopped too.
                 changed = stop.changed() => if changed.is_err() {
@@ -97,26 +185,41 @@ impl Session {
         }
     }
 
-    /// Reads once; false at the peer's end or when it was silent for too long.
-    async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<bool> {
-        let room = self.read_bytes;
-        let buffer = self.interpreter.framer().space(room);
-        let Ok(read) = timeout(self.service.idle_timeout, stream.read_buf(buffer)).await else {
-            return Ok(false);
-        };
-        let n = read?;
-        self.read_bytes = if n >= room {
-            (room * 2).min(READ_BYTES_MAX)
-        } else {
-            n.next_power_of_two().max(READ_BYTES_MIN)
-        };
-        Ok(n > 0)
+    /// Says why, and ends the connection.
+    async fn end<S>(&mut self, stream: &mut S, config: &Config, why: Failure) -> io::Result<()>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        self.interpreter.refuse(why, &mut self.out);
+        self.flush(stream, config).await
     }
 
-    async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
+    /// Counts what the connection holds.
+    fn hold(&mut self) -> usize {
+        let bytes = self.interpreter.framer().held_bytes() + self.out.capacity();
+        self.held.set(bytes);
+        bytes
+    }
+
+    /// Reads once.
+    async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S, config: &Config) -> io::Result<Got> {
+        let room = self.read_bytes.max(config.read_bytes);
+        let line_left = self.line_since.map(|since| config.request_timeout.saturating_sub(since.elapsed()));
+        let wait = line_left.unwrap_or(Duration::MAX).min(config.idle_timeout);
+        let buffer = self.interpreter.framer().space(room);
+        let Ok(read) = timeout(wait, stream.read_buf(buffer)).await else {
+            let late = line_left.is_some_and(|left| left < config.idle_timeout);
+            return Ok(if late { Got::Late(config.request_timeout) } else { Got::End });
+        };
+        let n = read?;
+        self.read_bytes = if n >= room { (room * 2).min(READ_BYTES_MAX) } else { n.next_power_of_two() };
+        Ok(if n > 0 { Got::More } else { Got::End })
+    }
+
+    async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, config: &Config) -> io::Result<()> {
         if !self.out.is_empty() {
             let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-            timeout(self.service.idle_timeout, stream.write_all(&self.out)).await.map_err(late)??;
+            timeout(config.idle_timeout, stream.write_all(&self.out)).await.map_err(late)??;
             self.out.clear();
             if self.out.capacity() > READ_BYTES_MAX {
                 self.out = Vec::new();
@@ -125,41 +228,36 @@ impl Session {
         Ok(())
     }
 
-    async fn run(&mut self, step: Step) {
+    async fn run(&mut self, step: Step, config: &Config) {
         match step {
             Step::Batch(batch) => {
                 let results =
-                    if batch.writes.is_empty() { Vec::new() } else { self.write(batch.writes).await };
+                    if batch.writes.is_empty() { Vec::new() } else { self.service.write(batch.writes).await };
                 self.interpreter.written(batch.slots, results, &mut self.out);
             }
             Step::Ask(question) => {
-                let reply = self.answer(&question).await;
-                self.interpreter.answered(&question, &reply, &mut self.out);
+                let question = Arc::new(question);
+                let (reply, trace) = if self.service.budget.is_over(config.buffered_bytes_max) {
+                    // Its reply might be large, and those before it are not read.
+                    (too_many_bytes(config.buffered_bytes_max).into(), None)
+                } else {
+                    self.answer(&question).await
+                };
+                self.interpreter.traced(&question, &reply, trace, &mut self.out);
             }
         }
     }
 
-    /// One submission; this task sleeps until its last write is durable.
-    async fn write(&self, writes: Vec<Request>) -> Written {
-        let (send, done) = oneshot::channel();
-        self.service.backend.submit(writes, Box::new(move |results| drop(send.send(results))));
-        // An engine that goes away without an answer gives no results: each write is answered so.
-        done.await.unwrap_or_default()
-    }
-
-    async fn answer(&self, question: &Question) -> Reply {
-        let permits = match self.service.backend.cost(&question.ask) {
-            Cost::Small => return self.service.backend.answer(&question.ask),
-            Cost::Search => &self.service.searches,
-            Cost::Files => &self.service.files,
-        };
-        let Ok(_permit) = permits.acquire().await else {
-            return Failure::busy("the server is stopping").into();
-        };
-        let (backend, ask) = (Arc::clone(&self.service.backend), question.ask.clone());
-        let answer = tokio::task::spawn_blocking(move || backend.answer(&ask)).await;
-        answer.unwrap_or_else(|e| {
-            Failure::new(ErrorKind::Bug, format!("internal error: {e}; please report it")).into()
-        })
+    async fn answer(&self, question: &Arc<Question>) -> (Reply, Option<Trace>) {
+        let (backend, cost) = (&self.service.backend, self.service.backend.cost(&question.ask));
+        if cost == Cost::Search
+            && !question.debug
+            && let Some(reply) = backend.ready(&question.ask)
+        {
+            return (reply, None);
+        }
+        let question = Arc::clone(question);
+        let answer = self.service.on(cost, move |backend| question.answer(backend)).await;
+        answer.unwrap_or_else(|failure| (failure.into(), None))
     }
 }

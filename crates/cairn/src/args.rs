@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 /// Where a client looks for a server, and where a server listens, when nothing else is said.
 pub const ADDR: &str = "127.0.0.1:11017";
+/// Where HTTP is served by default, when it is switched on.
+pub const HTTP_ADDR: &str = "127.0.0.1:8080";
 /// Where `serve` keeps its data when nothing else is said.
 pub const DATA: &str = "cairn-data";
 /// Where a server started without a configuration keeps its snapshots.
@@ -35,6 +37,7 @@ const SERVE_EXAMPLES: &str = "Examples:
   cairn serve                          data in ./cairn-data, loopback only
   cairn serve -c /etc/cairn.yaml       nvecd's configuration files load as they are
   cairn serve --tcp 127.0.0.1:0        any free port; the ready line on stdout names it
+  cairn serve --http 127.0.0.1:8080    JSON over HTTP beside the line protocol
 
 When it listens it prints one line on stdout:
   ready tcp=ADDR http=ADDR|off unix=PATH|off data=DIR
@@ -114,7 +117,7 @@ pub enum Command {
 }
 
 /// Of `serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArgs {
     /// The configuration, YAML with nvecd's key names.
@@ -126,6 +129,9 @@ pub struct ServeArgs {
     /// Where to listen [default: the configuration's, else 127.0.0.1:11017].
     #[arg(long, value_name = "HOST:PORT")]
     pub tcp: Option<String>,
+    /// Serves HTTP too, there [default: the configuration's, else no HTTP].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub http: Option<String>,
 }
 
 /// Of `exec`.

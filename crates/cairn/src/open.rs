@@ -4,8 +4,9 @@ use crate::args_history::OpenArgs;
 use crate::disk::storage;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::logging::Log;
 use crate::output::{Format, print, warn};
-use crate::serve::{listen, log_to_stderr, tcp_of};
+use crate::serve::{listen, tcp_of};
 use cairn_engine::{Engine, Options, Target, show_time};
 use cairn_server::{Config, Counters, EngineBackend, Interpreter, ZONE_NOTE, timeline_id};
 use serde_json::json;
@@ -32,14 +33,15 @@ pub fn run(args: &OpenArgs, format: Option<Format>) -> Result<()> {
         let interpreter = Interpreter::new(Arc::new(config.rules()), counters);
         return exec(&args.exec, interpreter, &backend, format);
     }
-    log_to_stderr(&config);
+    Log::start(&config.logging)?;
     tracing::info!(lsn = at.lsn.0, time = show_time(at.time_us), "opened a state of the past, to be read");
     let (data, lsn) = (args.dir.display().to_string(), at.lsn);
     listen(
         config,
         storage,
         |_, _| Ok((engine, None)),
-        move |addr| format!("ready tcp={addr} data={data} as_of={lsn}\n"),
+        None,
+        move |server| format!("ready tcp={} data={data} as_of={lsn}\n", server.tcp_addr()),
     )
 }
 

@@ -1,21 +1,20 @@
 //! `cairn serve`: opens the data, listens, says so, and stops when told.
 
-use crate::args::{ADDR, ServeArgs};
+use crate::args::{ADDR, HTTP_ADDR, ServeArgs};
 use crate::disk::{now_us, storage};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::logging::Log;
 use crate::output::print;
+use crate::reload::Reload;
 use cairn_disk::{Storage, read_file};
 use cairn_engine::{Engine, ErrorKind, OpenReport, ReplayProgress};
 use cairn_server::config::Listen;
 use cairn_server::{Config, Server};
-use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::Level;
 
 /// Bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -29,13 +28,16 @@ type Opened = (Engine, Option<OpenReport>);
 pub fn run(args: &ServeArgs) -> Result<()> {
     let storage = storage();
     let (config, notices) = configuration(args, &*storage)?;
-    log_to_stderr(&config);
+    let log = Log::start(&config.logging)?;
     for notice in notices {
         tracing::warn!("{notice}");
     }
     let data = config.data_dir.clone();
-    listen(config, storage, open, move |addr| {
-        format!("ready tcp={addr} http=off unix=off data={}\n", data.display())
+    let reload = Reload { args: args.clone(), storage: Arc::clone(&storage), log };
+    listen(config, storage, open, Some(reload), move |server| {
+        let unix = server.unix_path().map_or("off".into(), |path| path.to_string_lossy());
+        let http = server.http_addr().map_or_else(|| "off".to_owned(), |addr| addr.to_string());
+        format!("ready tcp={} http={http} unix={unix} data={}\n", server.tcp_addr(), data.display())
     })
 }
 
@@ -51,21 +53,32 @@ fn open(config: &Config, storage: Arc<dyn Storage>) -> Result<Opened> {
     Ok((engine, Some(report)))
 }
 
-/// Opens, serves, and stops in order at SIGTERM or Ctrl-C. `ready` is printed once it listens.
+/// Opens, serves, and stops in order at SIGTERM or Ctrl-C; with a `reload`, SIGHUP does that. `ready` is printed once it
+/// listens.
 pub fn listen(
     config: Config,
     storage: Arc<dyn Storage>,
     open: impl FnOnce(&Config, Arc<dyn Storage>) -> Result<Opened>,
-    ready: impl FnOnce(SocketAddr) -> String,
+    reload: Option<Reload>,
+    ready: impl FnOnce(&Server) -> String,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is opened: a signal that comes early still stops it in order.
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let hangup = reload.map(|reload| Ok::<_, std::io::Error>((reload, signal(SignalKind::hangup())?)));
+        let hangup = hangup.transpose()?;
         let (engine, report) = open(&config, Arc::clone(&storage))?;
         let server = Server::bind_opened(config, engine, report, storage).await?;
-        print(&ready(server.tcp_addr()))?;
+        log_listening(&server);
+        let live = server.live();
+        if let Some((reload, hangup)) = hangup {
+            let log = reload.log.clone();
+            live.on_log_change(move |config| log.set_level(&config.logging));
+            tokio::spawn(reload.at_each(hangup, live));
+        }
+        print(&ready(&server))?;
         let told = async {
             tokio::select! {
                 _ = interrupt.recv() => tracing::info!("Ctrl-C"),
@@ -77,24 +90,34 @@ pub fn listen(
 }
 
 /// The file's configuration, else the default one, with what the command line says on top.
-fn configuration(args: &ServeArgs, storage: &dyn Storage) -> Result<(Config, Vec<String>)> {
+pub fn configuration(args: &ServeArgs, storage: &dyn Storage) -> Result<(Config, Vec<String>)> {
     let (mut config, notices) = match &args.config {
         None => (Config::default(), Vec::new()),
         Some(path) => read(path, storage)?,
     };
+    config.source.clone_from(&args.config);
     if let Some(data) = &args.data {
         config.data_dir.clone_from(data);
     }
     if let Some(tcp) = &args.tcp {
         config.tcp = tcp_of(tcp)?;
     }
+    if let Some(http) = &args.http {
+        config.http.listen = listen_of("--http", HTTP_ADDR, http)?;
+        config.http.enabled = true;
+    }
     Ok((config, notices))
 }
 
 /// Reads `--tcp HOST:PORT`.
 pub fn tcp_of(tcp: &str) -> Result<Listen> {
-    let bad = || Failure::new(Exit::Usage, format!("--tcp: expected HOST:PORT, as {ADDR}, got {tcp}"));
-    let (host, port) = tcp.rsplit_once(':').ok_or_else(bad)?;
+    listen_of("--tcp", ADDR, tcp)
+}
+
+fn listen_of(option: &str, example: &str, given: &str) -> Result<Listen> {
+    let message = || format!("{option}: expected HOST:PORT, as {example}, got {given}");
+    let bad = || Failure::new(Exit::Usage, message());
+    let (host, port) = given.rsplit_once(':').ok_or_else(bad)?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Listen { host, port: port.parse().map_err(|_| bad())? })
 }
@@ -108,16 +131,15 @@ fn read(path: &Path, storage: &dyn Storage) -> Result<(Config, Vec<String>)> {
     Ok((config, notices.iter().map(ToString::to_string).collect()))
 }
 
-/// Log lines go to stderr.
-pub fn log_to_stderr(config: &Config) {
-    let level = config.logging.level.parse().unwrap_or(Level::INFO);
-    let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
-    let lines = lines.with_target(false).with_ansi(colours);
-    if config.logging.json {
-        lines.json().init();
-    } else {
-        lines.init();
+/// Says who can reach the server, and what of that is not safe.
+fn log_listening(server: &Server) {
+    let unix = server.unix_path().map(|path| path.display().to_string());
+    let config = server.live().config();
+    let allowed: Vec<String> = config.allow.iter().map(ToString::to_string).collect();
+    let password = config.security.has_password();
+    tracing::info!(tcp = %server.tcp_addr(), unix, allowed = allowed.join(", "), password, "listening");
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
     }
 }
 
@@ -159,6 +181,10 @@ fn log_progress() -> impl Fn(ReplayProgress) + Send + Sync {
 impl From<cairn_server::Failure> for Failure {
     fn from(failure: cairn_server::Failure) -> Self {
         match failure.kind {
+            ErrorKind::Locked if failure.message.starts_with("api.unix_socket.path") => {
+                Failure::new(Exit::Locked, failure.to_string())
+                    .next("stop the server that listens there, or choose another path")
+            }
             // The address, not the data: --addr is no way out.
             ErrorKind::Locked => Failure::new(Exit::Locked, failure.to_string()).next(
                 "stop whatever listens there, or choose another: --tcp 127.0.0.1:0 takes any free port",

@@ -102,8 +102,8 @@ fn answer(backend: &EngineBackend, line: &str) -> Result<Block> {
 pub fn asked(line: &str) -> Result<Ask> {
     match parse(line, &Options::default().limits)? {
         Command::Ask(ask) => Ok(ask),
-        Command::Write(_) => {
-            Err(Failure::new(Exit::Usage, format!("expected a question, got a write: {line}")))
+        Command::Write(_) | Command::Session(_) => {
+            Err(Failure::new(Exit::Usage, format!("expected a question, got: {line}")))
         }
     }
 }

@@ -11,7 +11,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("cairn-engine", &["cairn-disk", "cairn-log"]),
     ("cairn-snapshot", &["cairn-disk", "cairn-log", "cairn-engine"]),
     ("cairn-transfer", &["cairn-disk", "cairn-engine"]),
-    ("cairn-server", &["cairn-disk", "cairn-engine", "cairn-snapshot"]),
+    ("cairn-server", &["cairn-disk", "cairn-engine", "cairn-snapshot", "cairn-transfer"]),
     (
         "cairn",
         &["cairn-client", "cairn-disk", "cairn-engine", "cairn-snapshot", "cairn-transfer", "cairn-server"],

@@ -29,4 +29,5 @@ mod support;
 mod timelines_crash;
 mod top_k;
 mod vectors_model;
+mod version;
 mod wal_modes;

@@ -3,9 +3,10 @@
 use super::Config;
 use super::keys::{Effect, Key, keys};
 use super::nearest::nearest;
-use super::schedules;
+use super::shown::written;
 use super::value::{Kind, Node, Value, shown, value};
 use super::wal_keys::WalKeys;
+use super::{schedules, security};
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
 
@@ -68,6 +69,7 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<(Config, Vec<Notice>), Con
     };
     reader.section("", &root);
     reader.put_wal_together();
+    reader.check_passwords(&root);
     if reader.problems.is_empty() {
         Ok((reader.config, reader.notices))
     } else {
@@ -135,19 +137,25 @@ impl Reader<'_> {
         if let Node::Null = node.value {
             return;
         }
-        if key.kind == Kind::Schedules {
-            return self.schedules(key, at, node);
+        match key.kind {
+            Kind::Schedules => {
+                return self.list(key, at, schedules::read(node, self.text).map(Value::Schedules));
+            }
+            Kind::Tokens => return self.list(key, at, security::read(node, self.text).map(Value::Tokens)),
+            _ => {}
         }
         let Some(value) = value(node, key.kind, self.text) else {
-            let got = shown(node, self.text);
+            let secret = key.kind == Kind::Secret;
+            let got = if secret { "a list or a section".to_owned() } else { shown(node, self.text) };
             return self.problem(at, format!("{}: expected {}, got {got}", key.name, key.kind));
         };
+        self.config.written.insert(key.name, written(key, node, self.text));
         self.take(key, at, value);
     }
 
-    fn schedules(&mut self, key: &'static Key, at: Location, node: &Spanned<Node>) {
-        match schedules::read(node, self.text) {
-            Ok(list) => self.take(key, at, Value::Schedules(list)),
+    fn list(&mut self, key: &'static Key, at: Location, read: Result<Value, Vec<(Location, String)>>) {
+        match read {
+            Ok(list) => self.take(key, at, list),
             Err(problems) => problems.into_iter().for_each(|(at, message)| self.problem(at, message)),
         }
     }
@@ -163,6 +171,15 @@ impl Reader<'_> {
             Effect::None(why) => {
                 self.notices.push(Notice { key: key.name, place: place(self.file, at), why });
             }
+        }
+    }
+
+    /// Of two passwords only one can be meant.
+    fn check_passwords(&mut self, root: &Spanned<Node>) {
+        let security = &self.config.security;
+        if security.requirepass.is_some() && security.requirepass_file.is_some() {
+            let message = "security.requirepass_file contradicts security.requirepass: expected one of them";
+            self.problem(root.referenced, message.to_owned());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::keys_engine::ENGINE_KEYS;
+use super::keys_http::HTTP_KEYS;
 use super::keys_server::SERVER_KEYS;
 use super::keys_wal::WAL_KEYS;
 use super::value::{Kind, Value};
@@ -68,7 +69,12 @@ pub(crate) const fn inert(name: &'static str, kind: Kind, default: &'static str,
 
 /// All keys, by section.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    ENGINE_KEYS.iter().chain(WAL_KEYS).chain(SERVER_KEYS)
+    ENGINE_KEYS.iter().chain(WAL_KEYS).chain(SERVER_KEYS).chain(HTTP_KEYS)
+}
+
+/// The key of this name.
+pub(crate) fn key_named(name: &str) -> Option<&'static Key> {
+    keys().find(|key| key.name == name)
 }
 
 pub(crate) const U32: Kind = Kind::Int(0, u32::MAX as u64);

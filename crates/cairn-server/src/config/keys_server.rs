@@ -2,16 +2,13 @@
 
 use super::keys::{Key, NOT_NEGATIVE, U32, U64, inert, key};
 use super::value::Kind;
+use crate::auth::Password;
 use crate::render::Dialect;
 use std::path::PathBuf;
 use std::time::Duration;
 
 const PORT: Kind = Kind::Int(0, 65_535);
 const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
-const HTTP: &str = "there is no HTTP interface yet";
-const CACHE: &str = "there is no cache yet: every search is computed";
-const RATE: &str = "there is no rate limiting yet";
-const BUFFERS: &str = "buffers grow with what is in them, up to limits.line_bytes";
 
 pub(crate) static SERVER_KEYS: &[Key] = &[
     key(
@@ -83,10 +80,41 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "seconds a connection may be silent",
         |c, v| c.idle_timeout = Duration::from_secs(v.u64()),
     ),
-    inert("performance.max_connections_per_ip", U32, "0", "connections are counted all together"),
-    inert("performance.recv_buffer_size", U32, "0", BUFFERS),
-    inert("performance.send_buffer_size", U32, "0", BUFFERS),
-    inert("performance.reactor_max_total_buffered_bytes", U64, "0", BUFFERS),
+    key(
+        "performance.max_connections_per_ip",
+        U32,
+        "0",
+        "connections one address may have open; 0: as many as there may be",
+        |c, v| c.connections_per_ip_max = v.usize(),
+    ),
+    key(
+        "performance.request_timeout_sec",
+        Kind::Int(1, 86_400),
+        "60",
+        "seconds a request line may take from its first byte to its end",
+        |c, v| c.request_timeout = Duration::from_secs(v.u64()),
+    ),
+    key(
+        "performance.recv_buffer_size",
+        Kind::Int(64, 1 << 24),
+        "4096",
+        "bytes of a connection's first read; more when much comes",
+        |c, v| c.read_bytes = v.usize(),
+    ),
+    key(
+        "performance.send_buffer_size",
+        Kind::Int(1, 1 << 24),
+        "65536",
+        "bytes of replies that are gathered before they are sent",
+        |c, v| c.write_bytes = v.usize(),
+    ),
+    key(
+        "performance.reactor_max_total_buffered_bytes",
+        U64,
+        "1073741824",
+        "bytes all connections may have received and not done, or done and not sent; 0: any number",
+        |c, v| c.buffered_bytes_max = v.u64(),
+    ),
     key("performance.max_query_length", LINE_BYTES, "16777216", "the same as limits.line_bytes", |c, v| {
         c.line_bytes_max = v.usize()
     }),
@@ -106,17 +134,40 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         "how replies are written",
         |c, v| c.dialect = Dialect::from_name(&v.text()).unwrap_or_default(),
     ),
-    inert("api.http.enable", Kind::Bool, "false", HTTP),
-    inert("api.http.bind", Kind::Text, "127.0.0.1", HTTP),
-    inert("api.http.port", PORT, "8080", HTTP),
-    inert("api.http.enable_cors", Kind::Bool, "false", HTTP),
-    inert("api.http.cors_allow_origin", Kind::Text, "", HTTP),
-    inert("api.http.timeout_sec", U32, "5", HTTP),
-    inert("api.unix_socket.path", Kind::Text, "", "there is no Unix socket yet"),
-    inert("api.rate_limiting.enable", Kind::Bool, "false", RATE),
-    inert("api.rate_limiting.capacity", U32, "100", RATE),
-    inert("api.rate_limiting.refill_rate", U32, "10", RATE),
-    inert("api.rate_limiting.max_clients", U32, "10000", RATE),
+    key("api.unix_socket.path", Kind::Text, "", "a Unix socket to listen on, too; empty: none", |c, v| {
+        c.unix.path = Some(PathBuf::from(v.text())).filter(|path| !path.as_os_str().is_empty())
+    }),
+    key(
+        "api.unix_socket.mode",
+        Kind::Mode,
+        "0600",
+        "the socket's permission bits: who may connect",
+        |c, v| c.unix.mode = v.u32(),
+    ),
+    key("api.rate_limiting.enable", Kind::Bool, "false", "each client's requests are limited", |c, v| {
+        c.rate.enabled = v.bool()
+    }),
+    key(
+        "api.rate_limiting.capacity",
+        Kind::Int(1, 1 << 30),
+        "100",
+        "requests of a client that may come at once",
+        |c, v| c.rate.capacity = v.u32(),
+    ),
+    key(
+        "api.rate_limiting.refill_rate",
+        Kind::Int(1, 1 << 30),
+        "10",
+        "requests of a client a second, in the long run",
+        |c, v| c.rate.refill_per_s = v.u32(),
+    ),
+    key(
+        "api.rate_limiting.max_clients",
+        Kind::Int(1, 1 << 24),
+        "10000",
+        "clients that are remembered; one that is forgotten begins anew",
+        |c, v| c.rate.clients_max = v.u32(),
+    ),
     key(
         "network.allow_cidrs",
         Kind::Cidrs,
@@ -132,19 +183,59 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
         |c, v| c.logging.level = v.text(),
     ),
     key("logging.json", Kind::Bool, "false", "log lines are JSON", |c, v| c.logging.json = v.bool()),
-    inert("logging.file", Kind::Text, "", "the log goes to stderr"),
-    inert(
-        "security.requirepass",
+    key(
+        "logging.file",
         Kind::Text,
         "",
-        "there are no passwords yet: whoever may connect may write, so keep network.allow_cidrs narrow",
+        "where log lines are appended, opened anew at SIGHUP; empty: stderr",
+        |c, v| c.logging.file = Some(PathBuf::from(v.text())).filter(|path| !path.as_os_str().is_empty()),
     ),
-    inert("cache.enabled", Kind::Bool, "true", CACHE),
-    inert("cache.max_memory_mb", U32, "32", CACHE),
-    inert("cache.min_query_cost_ms", NOT_NEGATIVE, "10.0", CACHE),
-    inert("cache.ttl_seconds", U64, "3600", CACHE),
-    inert("cache.compression_enabled", Kind::Bool, "true", CACHE),
-    inert("cache.eviction_batch_size", U32, "10", CACHE),
+    key(
+        "security.requirepass",
+        Kind::Secret,
+        "",
+        "the admin's password: writes and all that changes the server need it; empty: nothing does",
+        |c, v| c.security.requirepass = Some(v.text()).filter(|text| !text.is_empty()).map(Password::new),
+    ),
+    key("security.requirepass_file", Kind::Text, "", "a file whose first line is that password", |c, v| {
+        c.security.requirepass_file = Some(v.text()).filter(|path| !path.is_empty()).map(PathBuf::from)
+    }),
+    key(
+        "security.tokens",
+        Kind::Tokens,
+        "[]",
+        "more passwords, each a name, a role (read, write or admin), and token or token_file",
+        |c, v| c.security.tokens = v.tokens(),
+    ),
+    key(
+        "security.auth_failures_per_minute",
+        Kind::Int(1, 1_000_000),
+        "20",
+        "wrong passwords of one address that are looked at",
+        |c, v| c.security.auth_failures_per_minute = v.u32(),
+    ),
+    key("cache.enabled", Kind::Bool, "true", "answers of searches are kept", |c, v| {
+        c.cache.enabled = v.bool()
+    }),
+    key("cache.max_memory_mb", U32, "32", "MiB of kept answers; 0: none is kept", |c, v| {
+        c.cache.memory_mb_max = v.u32()
+    }),
+    key("cache.min_query_cost_ms", NOT_NEGATIVE, "10.0", "answers that took less are not kept", |c, v| {
+        c.cache.query_cost_ms_min = v.f64()
+    }),
+    key("cache.ttl_seconds", U64, "3600", "how long an answer is kept at most; 0: any time", |c, v| {
+        c.cache.ttl_seconds = v.u64()
+    }),
+    key("cache.compression_enabled", Kind::Bool, "true", "large answers are compressed", |c, v| {
+        c.cache.compression = v.bool()
+    }),
+    key(
+        "cache.eviction_batch_size",
+        Kind::Int(1, 1 << 20),
+        "10",
+        "answers that give way at once when there is no room",
+        |c, v| c.cache.eviction_batch = v.u32(),
+    ),
     key("limits.line_bytes", LINE_BYTES, "16777216", "bytes of a request line", |c, v| {
         c.line_bytes_max = v.usize()
     }),

@@ -1,6 +1,7 @@
 //! A value of the configuration: what a key takes, and what a file gives it.
 
 use super::schedules::ScheduleConfig;
+use super::security::TokenConfig;
 use crate::cidr::Cidr;
 use crate::units::{parse_duration, parse_size, show_duration, show_size};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -31,6 +32,12 @@ pub enum Kind {
     Cidrs,
     /// A list of schedules.
     Schedules,
+    /// Permission bits of a file, in octal.
+    Mode,
+    /// Text that is never shown.
+    Secret,
+    /// A list of tokens, which are never shown.
+    Tokens,
 }
 
 impl fmt::Display for Kind {
@@ -54,7 +61,9 @@ impl fmt::Display for Kind {
                 let (min, max) = (show_size(*min), show_size(*max));
                 write!(f, "a size in range [{min}, {max}], in bytes or as 64MB")
             }
-            Kind::Text => f.write_str("text"),
+            Kind::Text | Kind::Secret => f.write_str("text"),
+            Kind::Mode => f.write_str("permission bits in octal, as 0600"),
+            Kind::Tokens => f.write_str("a list of tokens, each a name, a role, and token or token_file"),
             Kind::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Kind::Texts => f.write_str("a list of texts"),
             Kind::Schedules => f.write_str("a list of schedules, each a name with every or cron"),
@@ -73,6 +82,7 @@ pub(crate) enum Value {
     Texts(Vec<String>),
     Cidrs(Vec<Cidr>),
     Schedules(Vec<ScheduleConfig>),
+    Tokens(Vec<TokenConfig>),
 }
 
 impl Value {
@@ -113,6 +123,10 @@ impl Value {
         if let Value::Schedules(schedules) = self { schedules } else { Vec::new() }
     }
 
+    pub fn tokens(self) -> Vec<TokenConfig> {
+        if let Value::Tokens(tokens) = self { tokens } else { Vec::new() }
+    }
+
     pub fn texts(self) -> Vec<String> {
         if let Value::Texts(texts) = self { texts } else { Vec::new() }
     }
@@ -150,7 +164,11 @@ pub(crate) fn value(node: &Spanned<Node>, kind: Kind, source: &str) -> Option<Va
             let bytes = parse_size(&text(node, source)?)?;
             Value::Int(Some(bytes).filter(|bytes| (min..=max).contains(bytes))?)
         }
-        (Kind::Text, _) => Value::Text(text(node, source)?),
+        (Kind::Mode, _) => {
+            let bits = u64::from_str_radix(&text(node, source)?, 8).ok();
+            Value::Int(bits.filter(|bits| *bits <= 0o777)?)
+        }
+        (Kind::Text | Kind::Secret, _) => Value::Text(text(node, source)?),
         (Kind::Choice(words), _) => {
             Value::Text(text(node, source).filter(|word| words.contains(&word.as_str()))?)
         }

@@ -56,7 +56,13 @@ fn a_file_of_nvecd_loads() {
     assert_eq!((default.ef_construction, default.ef_search), (Some(400), Some(100)));
     assert_eq!(default.notes, ["index hnsw is served by the graph"]);
     let inert: Vec<&str> = notices.iter().map(|notice| notice.key).collect();
-    assert!(inert.contains(&"api.http.enable") && inert.contains(&"security.requirepass"));
+    assert!(!inert.contains(&"api.http.enable"));
+    let rate = &config.rate;
+    assert_eq!((rate.enabled, rate.capacity, rate.refill_per_s, rate.clients_max), (true, 50, 5, 1000));
+    assert!(!config.security.has_password());
+    assert_eq!((config.connections_per_ip_max, config.line_bytes_max), (50, 1 << 20));
+    assert_eq!((config.read_bytes, config.write_bytes, config.buffered_bytes_max), (4096, 65_536, 256 << 20));
+    assert_eq!((config.stop_timeout, &config.unix.path), (Duration::from_secs(5), &None));
     assert!(!inert.contains(&"events.ctx_buffer_size"));
     let first = notices[0].to_string();
     assert!(first.starts_with("c.yaml:") && first.contains(" has no effect: "), "{first}");
@@ -70,12 +76,20 @@ fn every_key_has_its_line_in_the_test_file_or_is_ours() {
         "archive.",
         "api.tcp.dialect",
         "performance.background_write_rate",
+        "api.tcp.tls",
+        "api.http.tls",
+        "tls.",
         "snapshot.allowed_dirs",
         "snapshot.repository",
         "snapshot.schedule",
         "wal.sync_mode",
         "wal.flush_interval",
         "wal.retention",
+        "security.requirepass_file",
+        "security.tokens",
+        "api.unix_socket.mode",
+        "performance.request_timeout_sec",
+        "security.auth_failures_per_minute",
     ];
     let notices = ok(NVECD).1;
     for key in keys().filter(|key| !ours.iter().any(|mine| key.name.starts_with(mine))) {
@@ -189,8 +203,9 @@ fn broken_yaml_names_its_line() {
 
 #[test]
 fn a_password_of_digits_is_text_as_written() {
-    let (_, notices) = ok("security:\n  requirepass: 0123\n");
-    assert_eq!(notices.len(), 1);
+    let (config, notices) = ok("security:\n  requirepass: 0123\n");
+    assert!(notices.is_empty());
+    assert_eq!(config.security.requirepass.unwrap().reveal(), "0123");
     let (config, _) = ok("snapshot:\n  default_filename: 0123\n");
     assert_eq!(config.snapshot.default_filename.as_deref(), Some("0123"));
 }
@@ -198,6 +213,19 @@ fn a_password_of_digits_is_text_as_written() {
 #[test]
 fn an_empty_allow_list_allows_nobody() {
     assert!(ok("network: {allow_cidrs: []}").0.allow.is_empty());
+}
+
+#[test]
+fn the_mode_of_the_socket_is_octal() {
+    assert_eq!(ok("api: {unix_socket: {path: /s, mode: 0660}}").0.unix.mode, 0o660);
+    for wrong in ["0999", "1777", "rw"] {
+        assert_eq!(
+            refused(&format!("api: {{unix_socket: {{mode: \"{wrong}\"}}}}")),
+            format!(
+                "c.yaml:1: api.unix_socket.mode: expected permission bits in octal, as 0600, got \"{wrong}\""
+            )
+        );
+    }
 }
 
 #[test]

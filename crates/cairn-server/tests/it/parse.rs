@@ -13,14 +13,14 @@ fn ok(line: &str) -> Command {
 fn write(line: &str) -> Write {
     match ok(line) {
         Command::Write(write) => write,
-        Command::Ask(ask) => panic!("{line}: {ask:?}"),
+        other => panic!("{line}: {other:?}"),
     }
 }
 
 fn ask(line: &str) -> Ask {
     match ok(line) {
         Command::Ask(ask) => ask,
-        Command::Write(write) => panic!("{line}: {write:?}"),
+        other => panic!("{line}: {other:?}"),
     }
 }
 
@@ -300,10 +300,6 @@ fn the_rest() {
     assert_eq!(refused("FOO"), "Unknown command: FOO");
     assert_eq!(refused("Foo bar"), "Unknown command: Foo");
     assert_eq!(refused("   "), "Empty command");
-    for later in ["CONFIG SHOW", "CACHE STATS", "SET a b", "GET a", "SHOW VARIABLES", "AUTH x", "DEBUG ON"] {
-        let name = later.split(' ').next().unwrap();
-        assert_eq!(refused(later), format!("Unknown command: {name}"));
-    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ const ID: &str = "0f5ad35a7a6e4d4a8d0f7d6f6e1f2a3b";
 fn ask(line: &str) -> Ask {
     match parse(line, &Limits::default()).unwrap_or_else(|e| panic!("{line}: {e}")) {
         Command::Ask(ask) => ask,
-        Command::Write(write) => panic!("{line}: {write:?}"),
+        other => panic!("{line}: {other:?}"),
     }
 }
 

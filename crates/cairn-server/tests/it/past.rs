@@ -15,7 +15,7 @@ pub struct Past {
     pub disk: SimDisk,
     pub clock: Arc<ManualClock>,
     pub backend: EngineBackend,
-    interpreter: Interpreter,
+    pub interpreter: Interpreter,
 }
 
 impl Past {

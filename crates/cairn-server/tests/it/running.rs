@@ -37,6 +37,7 @@ pub fn backend(counters: Arc<Counters>) -> EngineBackend {
 /// A server that runs until it is stopped.
 pub struct Running {
     pub addr: SocketAddr,
+    pub http: Option<SocketAddr>,
     pub disk: SimDisk,
     stop: oneshot::Sender<()>,
     done: JoinHandle<Result<(), Failure>>,
@@ -58,12 +59,12 @@ impl Running {
 
     pub async fn start_engine(engine: Engine, disk: SimDisk, config: Config) -> Running {
         let server = Server::bind(config, engine, Arc::new(disk.clone())).await.unwrap();
-        let addr = server.tcp_addr();
+        let (addr, http) = (server.tcp_addr(), server.http_addr());
         let (stop, stopped) = oneshot::channel::<()>();
         let done = tokio::spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Running { addr, disk, stop, done }
+        Running { addr, http, disk, stop, done }
     }
 
     pub async fn client(&self) -> Client {

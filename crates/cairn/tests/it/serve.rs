@@ -1,6 +1,7 @@
 //! `cairn serve`.
 
 use crate::run::{Server, code, json, run, stderr};
+use std::io::{Read, Write};
 
 #[test]
 fn the_ready_line_says_where_everything_is() {
@@ -9,6 +10,28 @@ fn the_ready_line_says_where_everything_is() {
     let server = Server::start(&data);
     let expected = format!("ready tcp={} http=off unix=off data={}", server.addr, data.display());
     assert_eq!(server.ready, expected);
+}
+
+#[test]
+fn http_is_served_where_it_is_told_to_and_writes_are_there_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let args = ["--http", "127.0.0.1:0"];
+    let server = Server::start_with(&data, &args, &[]);
+    let http = server.ready.split(' ').find_map(|word| word.strip_prefix("http=")).unwrap();
+    let body = r#"{"id":"a","vector":[1,0]}"#;
+    let head = "POST /vecset HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    let mut stream = std::net::TcpStream::connect(http).unwrap();
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with(r#"{"status":"ok"}"#), "{answer}");
+    server.kill();
+    let server = Server::start_with(&data, &args, &[]);
+    assert_eq!(server.send("SIMV 1 1 0\n"), "OK RESULTS 1\r\na 1.0000\r\n");
+    let output = run(&["serve", "--http", "8080"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("--http: expected HOST:PORT, as 127.0.0.1:8080, got 8080"));
 }
 
 #[test]

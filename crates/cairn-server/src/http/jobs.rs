@@ -1,0 +1,98 @@
+//! Jobs: how long operations go, asked once or as a stream of events.
+
+use super::call::{Call, LOOK_PAUSE};
+use super::dumps;
+use super::error::{Errors, HttpError};
+use super::listener::stopped;
+use crate::command::{Ask, Dump, Snapshot};
+use crate::reply::{Dumped, Reply};
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::mpsc::{Sender, channel};
+
+/// After so many looks without a change a comment is sent, so that a peer that is gone is noticed.
+const QUIET_LOOKS: u32 = 60;
+/// Between two looks of a peer that takes nothing: how long it is waited for.
+const TAKES_NOTHING: Duration = Duration::from_secs(30);
+
+/// How the current or last dump and snapshot operations go.
+#[utoipa::path(get, path = "/v1/jobs", tag = "v1", responses((status = 200, body = Object), Errors))]
+pub(crate) async fn list(call: Call) -> Result<Json<Value>, HttpError> {
+    Ok(Json(look(&call).await?))
+}
+
+/// The same as server-sent events: one at once, and one after each change, until the client or the server goes.
+#[utoipa::path(get, path = "/v1/jobs/events", tag = "v1",
+    responses((status = 200, body = String, content_type = "text/event-stream"), Errors))]
+pub(crate) async fn events(call: Call) -> Result<Response, HttpError> {
+    let Ok(place) = std::sync::Arc::clone(&call.gate.streams).try_acquire_owned() else {
+        return Err(HttpError::too_many("Too many streams of events at once", Duration::from_secs(1)));
+    };
+    let first = look(&call).await?;
+    let (send, receive) = channel::<Bytes>(4);
+    tokio::spawn(async move {
+        let mut stopping = call.gate.stopping.clone();
+        tokio::select! {
+            () = tell(&call, first, &send) => {}
+            () = stopped(&mut stopping) => {}
+            () = send.closed() => {}
+        }
+        drop(place);
+    });
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::new(Events(receive))).into_response())
+}
+
+/// Sends what is new, until nobody takes it.
+async fn tell(call: &Call, first: Value, send: &Sender<Bytes>) {
+    let (mut shown, mut quiet) = (Value::Null, 0);
+    let mut next = Ok(first);
+    loop {
+        let event = match &next {
+            Ok(state) if *state != shown => format!("event: jobs\ndata: {state}\n\n"),
+            _ if quiet >= QUIET_LOOKS => ":\n\n".to_owned(),
+            _ => String::new(),
+        };
+        quiet += 1;
+        if !event.is_empty() {
+            quiet = 0;
+            if send.send_timeout(Bytes::from(event), TAKES_NOTHING).await.is_err() {
+                return;
+            }
+        }
+        if let Ok(state) = next {
+            shown = state;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+        next = look(call).await;
+    }
+}
+
+async fn look(call: &Call) -> Result<Value, HttpError> {
+    let Reply::Dump(Dumped::Status(dump)) = call.ask(Ask::Dump(Dump::Status)).await? else {
+        return Err(super::call::bug());
+    };
+    let snapshot = call.block(Ask::Snapshot(Snapshot::Status)).await?;
+    let snapshot = super::block_json::object(&snapshot, None);
+    Ok(json!({"dump": dumps::job(&dump), "snapshot": snapshot}))
+}
+
+/// A body of pieces from a channel.
+struct Events(tokio::sync::mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| Ok(hyper::body::Frame::data(piece))))
+    }
+}

@@ -1,0 +1,29 @@
+//! HTTP: the JSON interface, its listener and its rules.
+
+mod access;
+mod block_json;
+mod body;
+mod bulk;
+mod cache;
+mod call;
+mod collections;
+mod cors;
+mod dumps;
+mod error;
+mod health;
+mod items;
+mod jobs;
+mod listener;
+mod metrics;
+mod nvecd;
+mod options;
+mod routes;
+mod search;
+mod settings;
+mod snapshots;
+mod streamed;
+mod timelines;
+mod topics;
+mod wal;
+
+pub(crate) use listener::Listener;

@@ -1,0 +1,67 @@
+//! The write-ahead log: the same as WAL.
+
+use super::body::Body;
+use super::call::Call;
+use super::error::{Errors, HttpError};
+use super::options::each;
+use crate::command::{Ask, Wal};
+use crate::wal_change::WalChange;
+use axum::Json;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How the log is kept and how much of it there is.
+#[utoipa::path(get, path = "/v1/wal", tag = "v1", responses((status = 200, body = Object), Errors))]
+pub(crate) async fn status(call: Call) -> Result<Json<Value>, HttpError> {
+    call.json(Ask::Wal(Wal::Status), None).await
+}
+
+/// How the log is to be kept; what is left out stays as it is.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WalOptions {
+    /// Its directory; empty: inside the data directory.
+    path: Option<String>,
+    /// fsync, periodic or async.
+    sync_mode: Option<String>,
+    /// Of periodic: as `250ms`.
+    flush_interval: Option<String>,
+    /// As `64MB`.
+    segment_size: Option<String>,
+    /// How far back the past is kept, as `24h`.
+    retention: Option<String>,
+    /// In how many bytes at most, as `8GB`; `0`: any number.
+    retention_bytes: Option<String>,
+    /// Whether vectors are in the log.
+    include_vectors: Option<bool>,
+}
+
+/// Switches the log on, or changes how it is kept.
+#[utoipa::path(put, path = "/v1/wal", tag = "v1", request_body = WalOptions,
+    security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
+pub(crate) async fn enable(call: Call, Body(body): Body<WalOptions>) -> Result<Json<Value>, HttpError> {
+    let mut change = WalChange::default();
+    each(&body, |name, value| change.take(name, value))?;
+    call.json(Ask::Wal(Wal::Enable(Box::new(change))), None).await
+}
+
+/// Switches the log off: what is written then is durable at the next checkpoint only.
+#[utoipa::path(post, path = "/v1/wal/disable", tag = "v1",
+    security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
+pub(crate) async fn disable(call: Call) -> Result<Json<Value>, HttpError> {
+    call.json(Ask::Wal(Wal::Disable), None).await
+}
+
+/// Reads and checks every record.
+#[utoipa::path(post, path = "/v1/wal/verify", tag = "v1",
+    security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
+pub(crate) async fn verify(call: Call) -> Result<Json<Value>, HttpError> {
+    call.json(Ask::Wal(Wal::Verify), None).await
+}
+
+/// Makes everything that was acknowledged durable, whatever the mode.
+#[utoipa::path(post, path = "/v1/wal/sync", tag = "v1",
+    security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
+pub(crate) async fn sync(call: Call) -> Result<Json<Value>, HttpError> {
+    call.json(Ask::Wal(Wal::Sync), None).await
+}
