@@ -22,6 +22,8 @@ impl From<Error> for Failure {
             Error::Connect { .. } => failure.next("is a server running there? Start one: cairn serve"),
             Error::Timeout { .. } | Error::Closed { .. } | Error::Io { .. } => failure
                 .next("what was acknowledged is safe; look at the server's log, then send the rest again"),
+            Error::FateUnknown { .. } => failure
+                .next("look whether it was done before you send it again; what was acknowledged is safe"),
             _ => failure,
         }
     }
