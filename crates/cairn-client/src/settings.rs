@@ -53,8 +53,11 @@ pub struct Debug {
 impl Client {
     /// Says the password, now and on each new connection after a reconnect.
     pub async fn auth(&mut self, password: &str) -> Result<()> {
-        let line = format!("AUTH {}", rest("password", password)?);
-        self.request(&line).await?.done()
+        // Not by `rest`, whose error would show it.
+        if password.is_empty() || password.contains(['\n', '\r']) {
+            return Err(Error::Input("the password is empty or has a line end".to_owned()));
+        }
+        self.request(&format!("AUTH {password}")).await?.done()
     }
 
     /// Whether searches of this connection are followed by what the server says about them.

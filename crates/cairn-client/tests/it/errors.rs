@@ -74,6 +74,8 @@ fn a_password_is_in_no_error_and_no_debug_output() {
         let mut client = Client::connect(addr).await.unwrap();
         let error = client.auth("hunter2").await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
+        let error = client.auth("hunter2\n").await.unwrap_err();
+        assert!(matches!(error, Error::Input(_)) && !format!("{error} {error:?}").contains("hunter2"));
         let options = Options { password: Some("hunter2".into()), ..Options::default() };
         assert!(!format!("{options:?}").contains("hunter2"));
     });
