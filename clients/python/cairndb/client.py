@@ -5,7 +5,7 @@ import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Callable, List, Optional, Tuple, Type
+from typing import Any, Callable, List, Optional, Tuple, Type, TypeVar, cast
 
 from .commands import Commands
 from .connection import Connection
@@ -22,6 +22,7 @@ from .errors import (
 from .protocol import READS, WRITES, effect, one_line, rest, shape, word
 from .replies import Reply
 
+T = TypeVar("T")
 Decode = Callable[[Reply], Any]
 
 
@@ -114,12 +115,12 @@ class Client(Commands):
         """
         return Pipeline(self, raise_first)
 
-    def _do(self, line: str, decode: Decode) -> Any:
+    def _do(self, line: str, decode: Callable[[Reply], T]) -> T:
         results: List[Any] = []
         self._run([(line, decode)], results)
         if isinstance(results[0], CairnError):
             raise results[0]
-        return results[0]
+        return cast(T, results[0])
 
     def _run(self, requests: List[Tuple[str, Decode]], results: List[Any]) -> None:
         """Does requests in order; what came before a failure is in ``results``."""
@@ -268,10 +269,11 @@ class Pipeline(Commands):
             raise refusals[0]
         return self.results
 
-    def _do(self, line: str, decode: Decode) -> Any:
+    def _do(self, line: str, decode: Callable[[Reply], T]) -> T:
         one_line(line)
         self._requests.append((line, decode))
-        return None
+        # The result is not there yet: it comes into ``results``.
+        return cast(T, None)
 
 
 def _named(line: str) -> str:

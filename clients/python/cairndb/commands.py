@@ -1,12 +1,13 @@
 """The typed commands, for a client (done at once) and a pipeline (done together)."""
 
-from typing import Any, Callable, List, Mapping, Optional, Union
+from typing import Any, Callable, List, Optional, TypeVar, Union
 
 from . import replies
 from .errors import InputError, ProtocolError
 from .protocol import Metadata, Vector, floats, metadata, options, quoted, rest, word
-from .replies import Appended, Arrays, Block, Debug, Fetched, Hits, Reply, Variable
+from .replies import Appended, Block, Fetched, Hits, Reply, Variable
 
+T = TypeVar("T")
 _FLAG = {None: None, True: "on", False: "off"}
 
 
@@ -32,10 +33,10 @@ class Commands:
     ``ConnectionFailed`` when there is no server, ``FateUnknown`` when a request that changes something got no answer.
     """
 
-    def _do(self, line: str, decode: Callable[[Reply], Any]) -> Any:
+    def _do(self, line: str, decode: Callable[[Reply], T]) -> T:
         raise NotImplementedError
 
-    def _lines(self, line: str) -> Any:
+    def _lines(self, line: str) -> Block:
         return self._do(line, _block)
 
     # Writes. Each is durable when it returns, in the log's mode fsync.
@@ -83,15 +84,14 @@ class Commands:
         ef: Optional[int] = None,
         exact: Optional[bool] = None,
         offset: Optional[int] = None,
-        arrays: bool = False,
-    ) -> Union[Hits, Arrays]:
+    ) -> Hits:
         """The ``k`` items most similar to an item, best first. ``using`` is events, vectors or fusion (the default);
-        ``filter`` as ``section:web,size>100``. With ``arrays``, the scores are a numpy array."""
+        ``filter`` as ``section:web,size>100``. ``sim(…).arrays()`` has the scores as a numpy array."""
         line = f"SIM {word('id', id)} {_whole('k', k)}"
         if using is not None:
             line += f" using={word('using', using)}"
         line += _search(filter, min_score, ef, exact, offset) + options({"adaptive": _FLAG[adaptive]})
-        return self._do(line, _results(arrays))
+        return self._do(line, replies.hits)
 
     def simv(
         self,
@@ -103,11 +103,10 @@ class Commands:
         ef: Optional[int] = None,
         exact: Optional[bool] = None,
         offset: Optional[int] = None,
-        arrays: bool = False,
-    ) -> Union[Hits, Arrays]:
+    ) -> Hits:
         """The ``k`` items whose vectors are most similar to ``vector``, best first; options as for ``sim``."""
         line = f"SIMV {_whole('k', k)}" + _search(filter, min_score, ef, exact, offset) + " " + floats(vector)
-        return self._do(line, _results(arrays))
+        return self._do(line, replies.hits)
 
     # State.
 
@@ -399,16 +398,6 @@ def _search(
     return line + options({"min_score": min_score, "ef": ef, "exact": _FLAG[exact], "offset": offset})
 
 
-def _results(arrays: bool) -> Callable[[Reply], Union[Hits, Arrays]]:
-    if not arrays:
-        return replies.hits
-    try:
-        import numpy  # noqa: F401
-    except ImportError:
-        raise InputError("arrays=True needs numpy, which is not installed") from None
-    return lambda reply: replies.arrays(replies.hits(reply))
-
-
 def _optional(what: str, value: Optional[str]) -> str:
     return f" {word(what, value)}" if value is not None else ""
 
@@ -422,5 +411,3 @@ def _values(reply: Reply) -> List[Optional[str]]:
         raise ProtocolError(f"expected values, got {reply.kind}: {reply.head}")
     return reply.values or []
 
-
-__all__ = ["Commands", "Debug"]

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .errors import ProtocolError
+from .errors import InputError, ProtocolError
 
 _KEY = re.compile(r"([A-Za-z_0-9]+)=")
 
@@ -25,17 +25,25 @@ class Debug(NamedTuple):
     results: int
 
 
-class Hits(List[Hit]):
-    """Search results, best first. ``debug`` is there while ``debug(True)`` is on."""
-
-    debug: Optional[Debug] = None
-
-
 class Arrays(NamedTuple):
     """Search results, best first, the scores as a numpy array of float64."""
 
     ids: List[str]
     scores: Any
+
+
+class Hits(List[Hit]):
+    """Search results, best first. ``debug`` is there while ``debug(True)`` is on."""
+
+    debug: Optional[Debug] = None
+
+    def arrays(self) -> Arrays:
+        """The ids, and the scores as a numpy array. numpy is needed here and nowhere else."""
+        try:
+            import numpy
+        except ImportError:
+            raise InputError("arrays() needs numpy, which is not installed") from None
+        return Arrays([hit.id for hit in self], numpy.array([hit.score for hit in self], dtype=numpy.float64))
 
 
 class Appended(NamedTuple):
@@ -196,13 +204,6 @@ def hits(reply: Reply) -> Hits:
         figures = [block.number(key) for key in ("query_time_us", "candidates", "results")]
         found.debug = Debug(block.get("mode") or "", *figures)
     return found
-
-
-def arrays(found: Hits) -> Arrays:
-    """Results with their scores as a numpy array; numpy is imported here and nowhere else."""
-    import numpy
-
-    return Arrays([hit.id for hit in found], numpy.array([hit.score for hit in found], dtype=numpy.float64))
 
 
 def appended(block: Block) -> Appended:

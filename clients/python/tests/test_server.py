@@ -198,10 +198,10 @@ class Commands(unittest.TestCase):
             import numpy
         except ImportError:
             with self.assertRaisesRegex(InputError, "needs numpy"):
-                self.client.simv([1, 0], arrays=True)
+                self.client.simv([1, 0]).arrays()
             return
         self.client.vecset("b", numpy.array([0.1, 0.7], dtype=numpy.float32))
-        found = self.client.simv(numpy.array([0.1, 0.7]), 2, arrays=True)
+        found = self.client.simv(numpy.array([0.1, 0.7]), 2).arrays()
         self.assertIsInstance(found, Arrays)
         self.assertEqual((found.ids[0], found.scores.dtype, found.scores.shape), ("b", numpy.float64, (2,)))
 
