@@ -110,12 +110,14 @@ class UnavailableError(Refused):
 _BEGINNINGS: Tuple[Tuple[str, Type[Refused]], ...] = (
     ("noauth", AuthError),
     ("invalid password", AuthError),
-    ("wrong password", AuthError),
+    ("wrongpass", AuthError),
+    ("noperm", AuthError),
     ("loading", BusyError),
     ("cannot save snapshot: read-only mode", BusyError),
     ("readonly", UnavailableError),
     ("permission denied", UnavailableError),
     ("too many connections", SlowDownError),
+    ("too many wrong passwords", SlowDownError),
     ("rate limit", SlowDownError),
     ("quota exceeded", LimitError),
     ("request exceeds", LimitError),
@@ -126,6 +128,7 @@ _BEGINNINGS: Tuple[Tuple[str, Type[Refused]], ...] = (
     ("snapshot not found", NotFoundError),
     ("file not found", NotFoundError),
     ("unknown variable", NotFoundError),
+    ("configuration path not found", NotFoundError),
     ("collection exists", ExistsError),
 )
 

@@ -6,6 +6,7 @@ import unittest
 from support import Real
 from cairndb import (
     Arrays,
+    AuthError,
     BadRequest,
     DamagedError,
     ExistsError,
@@ -243,6 +244,43 @@ class Commands(unittest.TestCase):
         known("AUTH", lambda: self.client.auth("anything"))
         known("DEBUG", debug)
         self.client.info()
+
+
+class Passwords(unittest.TestCase):
+    def test_what_needs_the_password_is_refused_without_and_done_with_it_also_after_a_restart(self):
+        server = Real("security:\n  requirepass: secret word\n")
+        self.addCleanup(server.close)
+        with server.client() as client:
+            try:
+                client.auth("wrong")
+            except BadRequest as refusal:
+                # A server that has no passwords yet lets everybody write, and says so in its log.
+                self.assertEqual(str(refusal), "Unknown command: AUTH")
+                self.assertIn("security.requirepass", (server.path / "log").read_text())
+                client.vecset("a", [1, 0])
+                return
+            except AuthError as refusal:
+                self.assertEqual(refusal.kind, "auth")
+            else:
+                self.fail("a wrong password was taken")
+            # Whatever the shape of its reply, the connection stays in step.
+            for call in (
+                lambda: client.vecset("a", [1, 0]),
+                lambda: client.dump_save("x.nvec"),
+                lambda: client.dump_verify("x.nvec"),
+                lambda: client.snapshot_verify("x"),
+                lambda: client.wal_sync(),
+            ):
+                with self.assertRaises(AuthError):
+                    call()
+            client.info()
+        with server.client(password="secret word") as client:
+            client.vecset("a", [1, 0])
+            server.stop()
+            server.start(server.port)
+            client.vecset("b", [1, 1])
+        with self.assertRaises(AuthError):
+            server.client(password="wrong")
 
 
 class Nvecd(unittest.TestCase):

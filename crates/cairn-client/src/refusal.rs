@@ -20,15 +20,17 @@ impl fmt::Display for Refusal {
 }
 
 /// How messages begin, and what that means. Looked at first: what a message quotes comes later in it.
-const BEGINNINGS: [(&str, ErrorKind); 19] = [
+const BEGINNINGS: [(&str, ErrorKind); 22] = [
     ("noauth", ErrorKind::Auth),
     ("invalid password", ErrorKind::Auth),
-    ("wrong password", ErrorKind::Auth),
+    ("wrongpass", ErrorKind::Auth),
+    ("noperm", ErrorKind::Auth),
     ("loading", ErrorKind::Retry),
     ("cannot save snapshot: read-only mode", ErrorKind::Retry),
     ("readonly", ErrorKind::Unavailable),
     ("permission denied", ErrorKind::Unavailable),
     ("too many connections", ErrorKind::SlowDown),
+    ("too many wrong passwords", ErrorKind::SlowDown),
     ("rate limit", ErrorKind::SlowDown),
     ("quota exceeded", ErrorKind::Limit),
     ("request exceeds", ErrorKind::Limit),
@@ -39,6 +41,7 @@ const BEGINNINGS: [(&str, ErrorKind); 19] = [
     ("snapshot not found", ErrorKind::NotFound),
     ("file not found", ErrorKind::NotFound),
     ("unknown variable", ErrorKind::NotFound),
+    ("configuration path not found", ErrorKind::NotFound),
     ("collection exists", ErrorKind::Exists),
 ];
 

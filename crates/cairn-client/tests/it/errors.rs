@@ -8,6 +8,8 @@ use std::time::Duration;
 fn refusals_say_what_can_be_done() {
     for (message, kind) in [
         ("NOAUTH Authentication required", ErrorKind::Auth),
+        ("WRONGPASS Invalid password", ErrorKind::Auth),
+        ("NOPERM This needs the role admin, and the token's role is read", ErrorKind::Auth),
         ("Address 10.0.0.7 is not allowed (network.allow_cidrs)", ErrorKind::Auth),
         ("LOADING a dump", ErrorKind::Retry),
         ("Cannot save snapshot: read-only mode", ErrorKind::Retry),

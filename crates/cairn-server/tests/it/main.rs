@@ -5,8 +5,10 @@
 mod any_bytes;
 mod bad_input;
 mod cidr;
+mod client;
 mod collections;
 mod config;
+mod deploy;
 mod double;
 mod dumps;
 mod frame;
