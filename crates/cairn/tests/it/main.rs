@@ -17,6 +17,7 @@ mod import_sample;
 mod keeping;
 mod locked;
 mod open;
+mod remote;
 mod repair;
 mod run;
 mod serve;
