@@ -113,9 +113,10 @@ class Real:
         log.close()
         ready, _, _ = select.select([self.process.stdout], [], [], DEADLINE)
         line = self.process.stdout.readline().decode() if ready else ""
-        self.ready = re.match(r"ready tcp=127\.0\.0\.1:(\d+) ", line)
-        assert self.ready, f"expected a ready line, got {line!r}: {(self.path / 'log').read_text()}"
-        self.port = int(self.ready.group(1))
+        self.line = line
+        ready = re.match(r"ready tcp=127\.0\.0\.1:(\d+) ", line)
+        assert ready, f"expected a ready line, got {line!r}: {(self.path / 'log').read_text()}"
+        self.port = int(ready.group(1))
 
     def stop(self):
         """Stops it by SIGTERM; it must end well."""

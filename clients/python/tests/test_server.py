@@ -1,6 +1,8 @@
 """Every command against the real server."""
 
+import os
 import signal
+import tempfile
 import unittest
 
 from support import Real
@@ -8,6 +10,7 @@ from cairndb import (
     Arrays,
     AuthError,
     BadRequest,
+    Client,
     DamagedError,
     ExistsError,
     FateUnknown,
@@ -281,6 +284,24 @@ class Passwords(unittest.TestCase):
             client.vecset("b", [1, 1])
         with self.assertRaises(AuthError):
             server.client(password="wrong")
+
+
+class UnixSockets(unittest.TestCase):
+    def test_a_server_that_listens_on_one_is_reached_by_it(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = os.path.join(directory.name, "cairn.sock")
+        server = Real(f"  unix_socket:\n    path: {path}\n")
+        self.addCleanup(server.close)
+        if " unix=off " in server.line:
+            # A server that has none yet says so in its log.
+            self.assertIn("api.unix_socket.path", (server.path / "log").read_text())
+            return
+        with Client(unix_path=path) as client:
+            client.vecset("a", [1, 0])
+            server.stop()
+            server.start(server.port)
+            self.assertEqual(client.simv([1, 0], 1)[0].id, "a")
 
 
 class Nvecd(unittest.TestCase):
