@@ -210,6 +210,6 @@ impl Client {
 }
 
 /// A value in double quotes.
-fn quoted(what: &'static str, value: &str) -> Result<String> {
+pub(crate) fn quoted(what: &'static str, value: &str) -> Result<String> {
     Ok(format!("\"{}\"", rest(what, value)?.replace('\\', "\\\\").replace('"', "\\\"")))
 }

@@ -95,7 +95,8 @@ impl Decoder {
             head: 0..0,
             rows: 0,
             debug: false,
-            reply_bytes_max,
+            // So that places in the buffer can be added up.
+            reply_bytes_max: reply_bytes_max.min(usize::MAX / 4),
         }
     }
 
@@ -209,8 +210,9 @@ impl Decoder {
             }
             Stage::UntilEnd(kind) => Ok((bytes == b"END").then_some((kind, line.start))),
             Stage::Values(left) => {
-                let length = count(bytes, b'$')?.unwrap_or(0);
-                self.stage = Stage::ArrayValue(with_line_end(length)?, left - 1);
+                let missing = || Error::Protocol("an array with a value that is not there".to_owned());
+                let length = count(bytes, b'$')?.ok_or_else(missing)?;
+                self.stage = Stage::ArrayValue(self.counted(length, "bytes")? + 2, left - 1);
                 Ok(None)
             }
             // `poll` reads these by length.
@@ -230,17 +232,27 @@ impl Decoder {
             }
             First::Lines(kind) => self.stage = Stage::UntilEnd(kind),
             First::Rows(n) => {
+                self.counted(n, "lines")?;
                 self.rows = n;
                 if n == 0 {
                     return Ok(self.rows_read());
                 }
                 self.stage = Stage::Rows(n);
             }
-            First::Value(bytes) => self.stage = Stage::Value(with_line_end(bytes)?),
+            First::Value(bytes) => self.stage = Stage::Value(self.counted(bytes, "bytes")? + 2),
             First::Values(0) => return Ok(Some((Kind::Array, self.scan))),
-            First::Values(n) => self.stage = Stage::Values(n),
+            First::Values(n) => self.stage = Stage::Values(self.counted(n, "values")?),
         }
         Ok(None)
+    }
+
+    /// A number of things of a byte at least, which a reply can have.
+    fn counted(&self, n: usize, what: &str) -> Result<usize> {
+        if n > self.reply_bytes_max {
+            let max = self.reply_bytes_max;
+            return Err(Error::Protocol(format!("a reply of {n} {what}, expected at most {max} bytes")));
+        }
+        Ok(n)
     }
 
     fn rows_read(&mut self) -> Option<(Kind, usize)> {
@@ -327,10 +339,6 @@ pub(crate) fn count(line: &[u8], mark: u8) -> Result<Option<usize>> {
 fn number_of(bytes: &[u8]) -> Result<usize> {
     let number = std::str::from_utf8(bytes).ok().and_then(|digits| digits.parse().ok());
     number.ok_or_else(|| Error::Protocol(format!("expected a number, got {}", shown(bytes))))
-}
-
-fn with_line_end(bytes: usize) -> Result<usize> {
-    bytes.checked_add(2).ok_or_else(|| Error::Protocol(format!("a value of {bytes} bytes")))
 }
 
 fn shown(line: &[u8]) -> String {

@@ -1,12 +1,10 @@
 //! The two halves of a connection: one sends requests, one receives replies.
 
 use crate::decode::Parts;
+use crate::stream::{ReadHalf, Stream, WriteHalf};
 use crate::{Decoder, Error, Frame, Reply, Request, Result, Shape};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Requests are gathered up to this many bytes before they are written.
 const WRITE_BYTES: usize = 64 << 10;
@@ -60,7 +58,7 @@ impl Expected {
 }
 
 /// Makes the two halves of a connected stream.
-pub(crate) fn halves(stream: TcpStream, reply_bytes_max: usize) -> (Sender, Receiver) {
+pub(crate) fn halves(stream: Stream, reply_bytes_max: usize) -> (Sender, Receiver) {
     let (read, write) = stream.into_split();
     let expected = Expected::default();
     let sender = Sender { write, buffer: Vec::new(), written: 0, expected: expected.clone() };
@@ -70,7 +68,7 @@ pub(crate) fn halves(stream: TcpStream, reply_bytes_max: usize) -> (Sender, Rece
 /// The half that sends. Requests are buffered: [`Sender::flush`] after the last one.
 #[derive(Debug)]
 pub struct Sender {
-    write: OwnedWriteHalf,
+    write: WriteHalf,
     buffer: Vec<u8>,
     written: usize,
     expected: Expected,
@@ -86,6 +84,15 @@ impl Sender {
     pub async fn send_with(&mut self, write: impl FnOnce(&mut Request<'_>) -> Result<()>) -> Result<()> {
         self.gather(write)?;
         if self.buffer.len() < WRITE_BYTES { Ok(()) } else { self.flush().await }
+    }
+
+    /// Buffers a whole line, its end included.
+    pub(crate) async fn send_bytes(&mut self, line: &[u8]) -> Result<()> {
+        self.send_with(|request| {
+            request.bytes(line);
+            Ok(())
+        })
+        .await
     }
 
     fn gather(&mut self, write: impl FnOnce(&mut Request<'_>) -> Result<()>) -> Result<()> {
@@ -112,6 +119,11 @@ impl Sender {
         Ok(())
     }
 
+    /// Whether the last request's end is still in the buffer: a server does not do half a line.
+    pub(crate) fn holds_the_last(&self) -> bool {
+        self.written < self.buffer.len()
+    }
+
     /// Requests sent (or buffered) whose replies have not been received.
     pub fn unanswered(&self) -> u64 {
         self.expected.waiting()
@@ -127,7 +139,7 @@ impl Sender {
 /// The half that receives.
 #[derive(Debug)]
 pub struct Receiver {
-    read: OwnedReadHalf,
+    read: ReadHalf,
     decoder: Decoder,
     expected: Expected,
 }
@@ -150,6 +162,18 @@ impl Receiver {
         self.expected.waiting()
     }
 
+    /// Whether the server has closed the connection, as far as that is known without waiting. What it said before stays
+    /// to be received.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        if !self.decoder.pending().is_empty() {
+            return false;
+        }
+        match self.read.try_read(self.decoder.space(READ_BYTES)) {
+            Ok(bytes) => bytes == 0,
+            Err(e) => e.kind() != std::io::ErrorKind::WouldBlock,
+        }
+    }
+
     async fn parts(&mut self) -> Result<Parts> {
         loop {
             if !self.decoder.pending().is_empty() {
@@ -160,7 +184,7 @@ impl Receiver {
                     return Ok(parts);
                 }
             }
-            if self.read.read_buf(self.decoder.space(READ_BYTES)).await.map_err(Error::read)? == 0 {
+            if self.read.read(self.decoder.space(READ_BYTES)).await.map_err(Error::read)? == 0 {
                 return Err(Error::Closed { unanswered: self.expected.waiting() });
             }
         }

@@ -1,8 +1,7 @@
 //! The typed reply.
 
-use crate::{Error, Frame, Result};
+use crate::{Error, Frame, Refusal, Result};
 use std::borrow::Cow;
-use std::fmt;
 
 /// What a reply is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,22 +74,6 @@ impl Block {
     }
 }
 
-/// Why the server refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The message without `(error)` or `ERROR`.
-    pub message: String,
-    /// Further lines, of a failed VERIFY: `expected: 0x…`.
-    pub details: Vec<String>,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        self.details.iter().try_for_each(|line| write!(f, "; {line}"))
-    }
-}
-
 impl Reply {
     /// An error of the server as `Err`.
     pub fn ok(self) -> Result<Reply> {
@@ -114,6 +97,22 @@ impl Reply {
             Reply::Block(block) => Ok(block),
             Reply::Ok(line) => Ok(Block { head: line.into_owned(), lines: Vec::new() }),
             other => Err(other.unexpected("lines")),
+        }
+    }
+
+    /// The value of a bulk string.
+    pub fn bulk(self) -> Result<Option<String>> {
+        match self.ok()? {
+            Reply::Bulk(value) => Ok(value),
+            other => Err(other.unexpected("a bulk string")),
+        }
+    }
+
+    /// The values of an array.
+    pub fn array(self) -> Result<Vec<String>> {
+        match self.ok()? {
+            Reply::Array(values) => Ok(values),
+            other => Err(other.unexpected("an array")),
         }
     }
 
@@ -187,7 +186,7 @@ fn bulk(head: &[u8], body: &[u8]) -> Result<Option<String>> {
     if head.starts_with(b"$-") {
         return Ok(None);
     }
-    let value = body.strip_suffix(b"\r\n").unwrap_or(body);
+    let value = body.strip_suffix(b"\r\n").ok_or_else(no_line_end)?;
     Ok(Some(text(value)?.to_owned()))
 }
 
@@ -201,7 +200,15 @@ fn array(frame: &Frame<'_>) -> Result<Reply> {
         let length = crate::decode::count(head.trim_ascii_end(), b'$')?.unwrap_or(0);
         let value = tail.get(..length).ok_or_else(missing)?;
         values.push(text(value)?.to_owned());
+        let end = tail.get(length..length + 2).ok_or_else(missing)?;
+        if end != b"\r\n" {
+            return Err(no_line_end());
+        }
         rest = tail.get(length + 2..).ok_or_else(missing)?;
     }
     Ok(Reply::Array(values))
+}
+
+fn no_line_end() -> Error {
+    Error::Protocol("a value is longer or shorter than its length says".to_owned())
 }

@@ -57,12 +57,17 @@ impl<'a> Request<'a> {
 
     /// A line as it is, without its end. It must hold something and no line end.
     pub fn line(&mut self, line: &str) -> Result<()> {
-        if line.is_empty() || line.contains('\n') {
+        if line.trim_end_matches('\r').is_empty() || line.contains('\n') {
             return Err(Error::Input("a request is one line that is not empty".to_owned()));
         }
         self.0.extend_from_slice(line.as_bytes());
         self.0.push(b'\n');
         Ok(())
+    }
+
+    /// Lines as they are, their ends included.
+    pub(crate) fn bytes(&mut self, lines: &[u8]) {
+        self.0.extend_from_slice(lines);
     }
 
     /// `EVENT <context> ADD|SET|DEL <id> [<score>] [timestamp=<seconds>]`; DEL takes no score.

@@ -30,6 +30,8 @@ const EXAMPLES: &str = "Examples:
   cairn import items.jsonl --collection products       npy, fvecs, JSON Lines, CSV, …
   cairn check cairn-data                               verify every byte of a stopped one
 
+--addr is HOST:PORT, or unix:PATH for a Unix socket. A server's password comes from the environment: CAIRN_PASSWORD.
+
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found, 4 not found,
 5 locked by another process, 6 no space or no permission.";
 
@@ -56,11 +58,14 @@ const SNAPSHOT_EXAMPLES: &str = "Examples:
   cairn snapshot create --incremental                     only what changed since the newest one
   cairn snapshot create --addr 127.0.0.1:11017            of a running server, into its own repository
   cairn snapshot list --repo backups
+  cairn snapshot info before-upgrade --repo backups
+  cairn snapshot diff before-upgrade hourly --repo backups
   cairn snapshot verify before-upgrade --repo backups     reads and hashes every byte
   cairn snapshot restore before-upgrade --repo backups --data restored
   cairn snapshot delete before-upgrade --repo backups --dry-run
   cairn snapshot prune --repo backups --keep-last 7 --keep-daily 14 --dry-run
   cairn snapshot pin before-upgrade --repo backups --note 'until the audit'
+  cairn snapshot unpin before-upgrade --repo backups
   cairn snapshot schedule --addr 127.0.0.1:11017          next runs, last results";
 
 /// CairnDB: search by vector and by behaviour, where nothing acknowledged is lost.

@@ -12,6 +12,7 @@ const EXAMPLES: &str = "Examples:
   cairn collection stats products
   cairn collection configure products --ef-search 128 --max-vectors 1000000
   cairn collection alias shop products                  shop means products from now on
+  cairn collection unalias shop
   cairn collection rename products products-2026
   cairn collection delete products --dry-run            what would go
 

@@ -14,6 +14,8 @@ const EXAMPLES: &str = "Examples:
   cairn topic alter orders --retention 30d --sync-mode periodic --flush-interval 1s
   cairn topic snapshot create orders                     all partitions, at one moment
   cairn topic list
+  cairn topic info orders                                its settings, and each partition
+  cairn topic delete orders
 
 Without --addr they work on a data directory that no server has open.";
 

@@ -1,47 +1,20 @@
 //! One request to a server, whose reply is a block of lines.
 
+use crate::connect::connect;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use cairn_client::Block;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
-/// Going back far, or replaying much, takes long.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-/// A reply is never longer.
-const REPLY_BYTES_MAX: u64 = 256 << 20;
+use cairn_client::{Block, Reply};
 
 /// Sends a line and reads the block that answers it; a refusal is a failure with the exit code of its kind.
 pub fn ask(addr: &str, line: &str) -> Result<Block> {
-    let stream = TcpStream::connect(addr).map_err(|e| {
-        Failure::new(Exit::Failed, format!("cannot connect to {addr}: {e}"))
-            .next("is a server running there? Start one: cairn serve")
-    })?;
-    stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
-    (&stream).write_all(format!("{line}\n").as_bytes())?;
-    let mut replies = BufReader::new((&stream).take(REPLY_BYTES_MAX));
-    let head = read_line(&mut replies)?;
-    if let Some(message) = head.strip_prefix("(error) ").or(head.strip_prefix("ERROR ")) {
-        return Err(refused(message));
-    }
-    let mut lines = Vec::new();
-    loop {
-        match read_line(&mut replies)? {
-            end if end == "END" => return Ok(Block { head, lines }),
-            line => lines.push(line),
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut client = connect(addr).await?;
+        match client.request(line).await? {
+            Reply::Error(refusal) => Err(refused(&refusal.message)),
+            reply => Ok(reply.block()?),
         }
-    }
-}
-
-fn read_line(replies: &mut impl BufRead) -> Result<String> {
-    let mut line = String::new();
-    replies.read_line(&mut line)?;
-    match line.strip_suffix('\n') {
-        Some(whole) => Ok(whole.trim_end_matches('\r').to_owned()),
-        None => Err(Failure::new(Exit::Failed, "the server closed the connection before it had answered")
-            .next("look at the server's log, then ask again")),
-    }
+    })
 }
 
 /// What the server refused, by its kind: the wire has only the message.
@@ -87,5 +60,9 @@ pub fn refused(message: &str) -> Failure {
     } else {
         Exit::Failed
     };
-    Failure::new(exit, message)
+    let failure = Failure::new(exit, message);
+    if has(&["NOAUTH", "NOPERM", "WRONGPASS"]) {
+        return failure.next("the password comes from the environment: CAIRN_PASSWORD=… cairn …");
+    }
+    failure
 }

@@ -34,3 +34,73 @@ pub fn split(stream: TcpStream) -> (Lines, tokio::net::tcp::OwnedWriteHalf) {
     let (read, write) = stream.into_split();
     (BufReader::new(read).lines(), write)
 }
+
+/// What a scripted connection does with the request it got.
+#[derive(Debug, Clone, Copy)]
+pub enum Act {
+    /// Answers with these bytes.
+    Say(&'static [u8]),
+    /// Answers with these bytes, a byte at a time.
+    Trickle(&'static [u8]),
+    /// Reads the request, then closes without an answer.
+    Close,
+    /// Answers with these bytes, then closes.
+    SayAndClose(&'static [u8]),
+    /// Reads the request and never answers; the connection stays open.
+    Hang,
+}
+
+/// A server whose n-th connection does the n-th of `connections`, a step for each request line; then it is closed. Gives
+/// all lines it got, with the number of their connection, when the last is done.
+pub async fn connections(
+    connections: Vec<Vec<Act>>,
+) -> (SocketAddr, tokio::task::JoinHandle<Vec<(usize, String)>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let handle = tokio::spawn(async move {
+        let mut got = Vec::new();
+        for (n, acts) in connections.into_iter().enumerate() {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (mut lines, mut out) = split(stream);
+            for act in acts {
+                let Some(line) = lines.next_line().await.unwrap() else { break };
+                got.push((n, line));
+                match act {
+                    Act::Say(bytes) => out.write_all(bytes).await.unwrap(),
+                    Act::Trickle(bytes) => {
+                        for byte in bytes {
+                            out.write_all(&[*byte]).await.unwrap();
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                    Act::Close => break,
+                    Act::SayAndClose(bytes) => {
+                        out.write_all(bytes).await.unwrap();
+                        break;
+                    }
+                    Act::Hang => {
+                        // Open as long as the test runs.
+                        tokio::spawn(async move {
+                            let _held = (lines, out);
+                            std::future::pending::<()>().await;
+                        });
+                        break;
+                    }
+                }
+            }
+        }
+        got
+    });
+    (addr, handle)
+}
+
+/// Options that reconnect without long waits.
+pub fn patient() -> cairn_client::Options {
+    let reconnect = cairn_client::Reconnect {
+        attempts: 3,
+        delay_first: std::time::Duration::from_millis(1),
+        delay_max: std::time::Duration::from_millis(2),
+        repeat_writes: false,
+    };
+    cairn_client::Options { reconnect: Some(reconnect), ..cairn_client::Options::default() }
+}

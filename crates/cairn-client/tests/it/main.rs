@@ -5,7 +5,14 @@
 mod client;
 mod collections;
 mod decode;
+mod effect;
+mod endpoint;
+mod errors;
 mod fake;
+mod garbage;
 mod pipeline;
+mod reconnect;
 mod request;
+mod settings;
 mod shape;
+mod topics;

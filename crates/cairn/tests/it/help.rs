@@ -44,6 +44,36 @@ fn every_command_has_help_with_an_example() {
     }
 }
 
+/// The commands that a help text lists.
+fn listed(help: &str) -> Vec<String> {
+    let after = help.split("\nCommands:\n").nth(1).unwrap_or_default();
+    let lines = after.lines().take_while(|line| line.is_empty() || line.starts_with("  "));
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty() && *name != "help").map(str::to_owned).collect()
+}
+
+/// Every command below `words`, with its own examples and those above it.
+fn without_example(words: &[&str], above: &str, missing: &mut Vec<String>) {
+    let help = ok(&[words, &["--help"]].concat());
+    let examples = above.to_owned() + help.split("Examples:").nth(1).unwrap_or_default();
+    // `cairn storage wal` is `cairn wal`.
+    let command = ["cairn", &words.join(" ")].join(" ").replace("cairn storage wal", "cairn wal");
+    if !examples.contains(command.trim_end()) {
+        missing.push(command);
+    }
+    for below in listed(&help) {
+        without_example(&[words, &[&below]].concat(), &examples, missing);
+    }
+}
+
+#[test]
+fn every_command_stands_in_an_example() {
+    let mut missing = Vec::new();
+    without_example(&[], "", &mut missing);
+    assert!(missing.is_empty(), "no example of {missing:?}");
+    assert!(listed(&ok(&["--help"])).len() > 10);
+}
+
 #[test]
 fn help_names_every_exit_code() {
     let help = ok(&["--help"]);

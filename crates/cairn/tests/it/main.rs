@@ -18,6 +18,7 @@ mod keeping;
 mod locked;
 mod open;
 mod reload;
+mod remote;
 mod repair;
 mod run;
 mod serve;
