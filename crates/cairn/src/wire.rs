@@ -1,5 +1,6 @@
 //! One request to a server, whose reply is a block of lines.
 
+use crate::connect::{auth_line, password_refused};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use cairn_client::Block;
@@ -19,8 +20,15 @@ pub fn ask(addr: &str, line: &str) -> Result<Block> {
             .next("is a server running there? Start one: cairn serve")
     })?;
     stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
-    (&stream).write_all(format!("{line}\n").as_bytes())?;
     let mut replies = BufReader::new((&stream).take(REPLY_BYTES_MAX));
+    if let Some(auth) = auth_line()? {
+        (&stream).write_all(format!("{auth}\n").as_bytes())?;
+        let reply = read_line(&mut replies)?;
+        if let Some(message) = reply.strip_prefix("(error) ").or(reply.strip_prefix("ERROR ")) {
+            return Err(refused(message));
+        }
+    }
+    (&stream).write_all(format!("{line}\n").as_bytes())?;
     let head = read_line(&mut replies)?;
     if let Some(message) = head.strip_prefix("(error) ").or(head.strip_prefix("ERROR ")) {
         return Err(refused(message));
@@ -46,6 +54,9 @@ fn read_line(replies: &mut impl BufRead) -> Result<String> {
 
 /// What the server refused, by its kind: the wire has only the message.
 pub fn refused(message: &str) -> Failure {
+    if let Some(failure) = password_refused(message) {
+        return failure;
+    }
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     const NOT_FOUND: [&str; 10] = [
         "Snapshot not found",
