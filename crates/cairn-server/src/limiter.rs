@@ -5,6 +5,7 @@ use quick_cache::sync::Cache;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The address that stands for everyone who comes over the Unix socket: they count as one client.
@@ -33,19 +34,22 @@ impl Default for RateConfig {
 /// Counts the requests of each client. One for the server, whatever the client speaks.
 #[derive(Debug)]
 pub struct Limiter {
+    /// Looked at for each request: nobody waits for a lock while there is no limit.
+    enabled: AtomicBool,
     state: RwLock<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    config: RateConfig,
+    clients_max: u32,
     buckets: Buckets,
 }
 
 impl Limiter {
     /// With nobody known yet.
     pub fn new(config: &RateConfig) -> Self {
-        Limiter { state: RwLock::new(State { config: config.clone(), buckets: Buckets::of(config) }) }
+        let state = State { clients_max: config.clients_max, buckets: Buckets::of(config) };
+        Limiter { enabled: AtomicBool::new(config.enabled), state: RwLock::new(state) }
     }
 
     /// Takes a request of a client, an address ([`UNIX_PEER`] for the Unix socket); refused, it says after which time one
@@ -56,21 +60,20 @@ impl Limiter {
 
     /// As [`Limiter::take`], at this time.
     pub fn take_at(&self, peer: IpAddr, now: Instant) -> Result<(), Duration> {
-        let state = self.state.read();
-        if !state.config.enabled {
+        if !self.enabled.load(Ordering::Relaxed) {
             return Ok(());
         }
-        state.buckets.take(peer, now)
+        self.state.read().buckets.take(peer, now)
     }
 
     /// Changes the limit; who is known and what they have used up stays, unless the number of clients changes.
     pub fn configure(&self, config: &RateConfig) {
         let mut state = self.state.write();
-        if config.clients_max != state.config.clients_max {
-            state.buckets = Buckets::of(config);
+        if config.clients_max != state.clients_max {
+            *state = State { clients_max: config.clients_max, buckets: Buckets::of(config) };
         }
         (state.buckets.capacity, state.buckets.per_s) = (config.capacity.into(), config.refill_per_s.into());
-        state.config = config.clone();
+        self.enabled.store(config.enabled, Ordering::Relaxed);
     }
 }
 

@@ -22,7 +22,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let failure = Failure::new(Exit::Failed, error.to_string());
         if error.kind() == ErrorKind::Auth {
-            return failure.next("the password comes from the environment: CAIRN_PASSWORD=… cairn …");
+            return Failure { exit: Exit::NoSpace, ..failure }
+                .next("the password comes from the environment: CAIRN_PASSWORD=… cairn …");
         }
         match &error {
             Error::Connect { .. } => failure.next("is a server running there? Start one: cairn serve"),

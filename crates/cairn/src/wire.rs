@@ -60,9 +60,9 @@ pub fn refused(message: &str) -> Failure {
     } else {
         Exit::Failed
     };
-    let failure = Failure::new(exit, message);
     if has(&["NOAUTH", "NOPERM", "WRONGPASS"]) {
-        return failure.next("the password comes from the environment: CAIRN_PASSWORD=… cairn …");
+        return Failure::new(Exit::NoSpace, message)
+            .next("the password comes from the environment: CAIRN_PASSWORD=… cairn …");
     }
-    failure
+    Failure::new(exit, message)
 }

@@ -1,5 +1,6 @@
 //! The keys that set up the server: files, connections, logging.
 
+use super::Config;
 use super::keys::{Key, NOT_NEGATIVE, U32, U64, inert, key};
 use super::value::Kind;
 use crate::auth::Password;
@@ -7,6 +8,8 @@ use crate::render::Dialect;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Fewer would be a call for each word.
+const READ_BYTES_MIN: usize = 64;
 const PORT: Kind = Kind::Int(0, 65_535);
 const LINE_BYTES: Kind = Kind::Int(1024, 1 << 30);
 
@@ -96,17 +99,27 @@ pub(crate) static SERVER_KEYS: &[Key] = &[
     ),
     key(
         "performance.recv_buffer_size",
-        Kind::Int(64, 1 << 24),
+        Kind::Int(0, 1 << 24),
         "4096",
-        "bytes of a connection's first read; more when much comes",
-        |c, v| c.read_bytes = v.usize(),
+        "bytes of a connection's first read, at least 64; more when much comes; 0: the default",
+        |c, v| {
+            c.read_bytes = match v.usize() {
+                0 => Config::default().read_bytes,
+                bytes => bytes.max(READ_BYTES_MIN),
+            }
+        },
     ),
     key(
         "performance.send_buffer_size",
-        Kind::Int(1, 1 << 24),
+        Kind::Int(0, 1 << 24),
         "65536",
-        "bytes of replies that are gathered before they are sent",
-        |c, v| c.write_bytes = v.usize(),
+        "bytes of replies that are gathered before they are sent; 0: the default",
+        |c, v| {
+            c.write_bytes = match v.usize() {
+                0 => Config::default().write_bytes,
+                bytes => bytes,
+            }
+        },
     ),
     key(
         "performance.reactor_max_total_buffered_bytes",

@@ -21,6 +21,20 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just("VERIFY".to_owned()),
         Just("CREATE".to_owned()),
         Just("SAVE".to_owned()),
+        prop::sample::select(vec![
+            "AUTH",
+            "DEBUG",
+            "ON",
+            "OFF",
+            "SET",
+            "GET",
+            "SHOW",
+            "VARIABLES",
+            "LIKE",
+            "CONFIG",
+            "HELP"
+        ])
+        .prop_map(str::to_owned),
         Just("ADD".to_owned()),
         "(using|filter|min_score|adaptive|timestamp|name|description)=[a-z:\"\\\\ ]{0,6}",
         "-?[0-9]{1,4}(\\.[0-9])?",

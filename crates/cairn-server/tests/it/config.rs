@@ -216,6 +216,14 @@ fn an_empty_allow_list_allows_nobody() {
 }
 
 #[test]
+fn buffers_of_no_size_have_the_default_one() {
+    let (config, _) = ok("performance: {recv_buffer_size: 0, send_buffer_size: 0}");
+    let default = Config::default();
+    assert_eq!((config.read_bytes, config.write_bytes), (default.read_bytes, default.write_bytes));
+    assert_eq!(ok("performance: {recv_buffer_size: 1}").0.read_bytes, 64);
+}
+
+#[test]
 fn the_mode_of_the_socket_is_octal() {
     assert_eq!(ok("api: {unix_socket: {path: /s, mode: 0660}}").0.unix.mode, 0o660);
     for wrong in ["0999", "1777", "rw"] {

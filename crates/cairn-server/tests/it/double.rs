@@ -1,7 +1,9 @@
 //! A backend that remembers what it was asked.
 
 use cairn_engine::{Error, Hit, Lsn, Request, Write};
-use cairn_server::{Ask, Backend, Block, Cost, Counters, Dialect, Interpreter, Reply, Rules, Written};
+use cairn_server::{
+    Ask, Backend, Block, Cost, Counters, Dialect, Interpreter, Reply, Rules, Variables, Written,
+};
 use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
@@ -35,6 +37,10 @@ impl Backend for Double {
         match ask {
             Ask::Similar { query, .. } => Reply::Results(vec![Hit { id: query.id.clone(), score: 1.0 }]),
             Ask::Near { .. } => Reply::Results(vec![]),
+            Ask::Variables(Variables::Set { .. }) => Reply::Plus(""),
+            Ask::Variables(Variables::Get(name)) => Reply::Bulk(name.clone()),
+            Ask::Variables(Variables::Show(_)) => Reply::Array(vec!["a=1 (mutable)".into(), String::new()]),
+            Ask::Config(_) => Reply::Lines(vec!["END".into(), "k: v".into()]),
             _ => Reply::Block(Block::new("ASKED").pair("k", "v")),
         }
     }

@@ -1,6 +1,6 @@
 //! What a running server takes over at SIGHUP, its log file, and its Unix socket.
 
-use crate::run::Server;
+use crate::run::{Server, cairn, code, stderr};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -102,6 +102,46 @@ fn the_unix_socket_is_in_the_ready_line_and_outlives_a_kill_only_as_a_file() {
     assert_eq!(&reply, b"OK VECSET\r\n");
     assert_eq!(server.stop("TERM").0, Some(0));
     assert!(!socket.exists());
+}
+
+#[test]
+fn the_command_line_shows_the_password_of_its_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("cairn.yaml");
+    fs::write(&config, "security: {requirepass: a secret}\n").unwrap();
+    let server = Server::start_with(&dir.path().join("data"), &["-c", config.to_str().unwrap()], &[]);
+    let addr = server.addr.to_string();
+    let sync = |password: Option<&str>| {
+        let mut command = cairn(&["wal", "verify", "--addr", &addr]);
+        command.env_remove("CAIRN_PASSWORD").envs(password.map(|password| ("CAIRN_PASSWORD", password)));
+        command.output().unwrap()
+    };
+    let refused = stderr(&sync(None));
+    assert!(
+        refused.contains("NOAUTH Authentication required") && refused.contains("CAIRN_PASSWORD"),
+        "{refused}"
+    );
+    let wrong = sync(Some("guess"));
+    assert_eq!(code(&wrong), 6);
+    assert!(stderr(&wrong).contains("WRONGPASS"), "{}", stderr(&wrong));
+    let right = sync(Some("a secret"));
+    assert_eq!(code(&right), 0, "{}", stderr(&right));
+}
+
+#[test]
+fn a_server_starts_with_the_whole_file_of_an_nvecd_installation() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("nvecd.yaml");
+    let text = include_str!("../../../cairn-server/tests/it/nvecd.yaml");
+    fs::write(&config, text.replace("/var/lib/nvecd", dir.path().to_str().unwrap())).unwrap();
+    let args = ["-c", config.to_str().unwrap()];
+    let server = Server::start_with(&dir.path().join("data"), &args, &[]);
+    // Its rate limit, its size of a ring, its default file.
+    let got = server.send("EVENT c ADD a 9\nDUMP SAVE\nGET events.ctx_buffer_size\n");
+    assert!(got.starts_with("OK EVENT\r\nOK Snapshot saved: ") && got.ends_with("$3\r\n100\r\n"), "{got}");
+    assert!(dir.path().join("snapshots/nvecd.snapshot").exists());
+    let many = server.send(&"INFO\n".repeat(60));
+    assert!(many.contains("Rate limit exceeded"), "{many}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_refusal_for_want_of_a_password_says_where_it_comes_from() {
     let server = scripted(&path, vec!["(error) NOAUTH Authentication required\r\n"]);
     let addr = format!("unix:{}", path.display());
     let output = cairn(&["wal", "status", "--addr", &addr]).env_remove("CAIRN_PASSWORD").output().unwrap();
-    assert_eq!(code(&output), 1);
+    assert_eq!(code(&output), 6);
     assert!(stderr(&output).contains("CAIRN_PASSWORD"), "{}", stderr(&output));
     server.join().unwrap();
 }
