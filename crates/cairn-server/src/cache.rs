@@ -11,7 +11,7 @@ use crate::counters::Counter;
 use crate::reply::{Block, Reply};
 use cairn_engine::{Clock, Engine, Hits, Result, Version};
 use lru::LruCache;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -51,7 +51,7 @@ impl Default for CacheConfig {
 
 /// The answers, and how well it goes.
 pub(crate) struct QueryCache {
-    config: CacheConfig,
+    config: RwLock<CacheConfig>,
     enabled: AtomicBool,
     entries: Mutex<Entries>,
     /// How many entries there are, to be read without their lock.
@@ -104,7 +104,7 @@ impl QueryCache {
     pub fn new(config: CacheConfig, clock: Arc<dyn Clock>) -> QueryCache {
         QueryCache {
             enabled: AtomicBool::new(config.enabled),
-            config,
+            config: RwLock::new(config),
             entries: Mutex::new(Entries { by_key: LruCache::unbounded(), bytes: 0 }),
             count: AtomicU64::new(0),
             figures: Figures::default(),
@@ -133,7 +133,7 @@ impl QueryCache {
         let cost_us = self.since(asked_at_us);
         self.figures.miss_us.add(cost_us);
         let hits = answer?;
-        let worth_it = cost_us as f64 >= self.config.query_cost_ms_min * 1e3;
+        let worth_it = cost_us as f64 >= self.config.read().query_cost_ms_min * 1e3;
         if worth_it && self.is_enabled() && search.version(engine).is_ok_and(|now| now == version) {
             self.keep(search.key(), version, &hits, cost_us);
         }
@@ -187,21 +187,35 @@ impl QueryCache {
     }
 
     fn keep(&self, key: Box<[u8]>, version: Version, hits: &Hits, cost_us: u64) {
-        let answer = Packed::new(hits, self.config.compression);
+        let CacheConfig { compression, memory_mb_max, eviction_batch, .. } = *self.config.read();
+        let answer = Packed::new(hits, compression);
         let bytes = key.len() + answer.len() + ENTRY_BYTES;
-        let max = (self.config.memory_mb_max as usize) << 20;
+        let max = (memory_mb_max as usize) << 20;
         if bytes > max {
             return;
         }
         let entry = Entry { version, answer, cost_us, kept_at_us: self.clock.now_us(), bytes };
         let mut entries = self.entries.lock();
         entries.remove(&key);
-        while entries.bytes + bytes > max {
-            let gone = entries.evict(self.config.eviction_batch);
-            self.figures.evictions.add(gone);
-        }
+        self.make_room(&mut entries, max - bytes, eviction_batch);
         entries.bytes += bytes;
         entries.by_key.put(key, entry);
+        self.publish(&entries);
+    }
+
+    /// Lets the longest unused go until no more than `max` bytes are there.
+    fn make_room(&self, entries: &mut Entries, max: usize, batch: u32) {
+        while entries.bytes > max {
+            self.figures.evictions.add(entries.evict(batch));
+        }
+    }
+
+    /// Goes by other settings from now on.
+    pub fn configure(&self, config: &CacheConfig) {
+        self.enabled.store(config.enabled, Ordering::Relaxed);
+        *self.config.write() = config.clone();
+        let mut entries = self.entries.lock();
+        self.make_room(&mut entries, (config.memory_mb_max as usize) << 20, config.eviction_batch);
         self.publish(&entries);
     }
 
@@ -211,7 +225,8 @@ impl QueryCache {
 
     fn is_expired(&self, entry: &Entry, now_us: i64) -> bool {
         let age_s = u64::try_from(now_us.saturating_sub(entry.kept_at_us) / 1_000_000).unwrap_or(0);
-        self.config.ttl_seconds > 0 && age_s >= self.config.ttl_seconds
+        let ttl_s = self.config.read().ttl_seconds;
+        ttl_s > 0 && age_s >= ttl_s
     }
 
     /// Microseconds since a moment; none where the clock went back.
@@ -261,6 +276,7 @@ impl QueryCache {
 
     fn stats(&self) -> Block {
         let bytes = self.entries.lock().bytes;
+        let config = self.config.read().clone();
         let (f, known) = (&self.figures, self.figures());
         let ms = |us: u64| us as f64 / 1e3;
         let each = |us: &Counter, of: u64| format!("{:.4}", ratio(us.get(), of) / 1e3);
@@ -269,11 +285,11 @@ impl QueryCache {
             .pair("cache_entries", known.entries)
             .pair("cache_memory_bytes", bytes)
             .pair("current_memory_mb", format!("{:.2}", bytes as f64 / f64::from(1 << 20)))
-            .pair("max_memory_mb", self.config.memory_mb_max)
-            .pair("min_query_cost_ms", self.config.query_cost_ms_min)
-            .pair("ttl_seconds", self.config.ttl_seconds)
-            .pair("compression_enabled", self.config.compression)
-            .pair("eviction_batch_size", self.config.eviction_batch)
+            .pair("max_memory_mb", config.memory_mb_max)
+            .pair("min_query_cost_ms", config.query_cost_ms_min)
+            .pair("ttl_seconds", config.ttl_seconds)
+            .pair("compression_enabled", config.compression)
+            .pair("eviction_batch_size", config.eviction_batch)
             .pair("total_queries", known.hits + known.misses)
             .pair("cache_hits", known.hits)
             .pair("cache_misses", known.misses)

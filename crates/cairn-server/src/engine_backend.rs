@@ -6,7 +6,7 @@ use crate::cache::QueryCache;
 use crate::cache_key::Search;
 use crate::check::check;
 use crate::collections::collections;
-use crate::command::{Ask, Collections, Configs, Dump, Snapshot, StorageAsk, Timelines, Wal};
+use crate::command::{Ask, Cache, Collections, Configs, Dump, Snapshot, StorageAsk, Timelines, Wal};
 use crate::config::{Config, SnapshotConfig};
 use crate::config_admin::configs;
 use crate::counters::Counters;
@@ -58,7 +58,7 @@ pub struct EngineBackend {
     archiver: Mutex<Option<Archiver>>,
     /// Makes snapshots when they are due, when that is configured.
     scheduler: Mutex<Option<Scheduler>>,
-    cache: QueryCache,
+    cache: Arc<QueryCache>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     live: Option<Arc<Live>>,
@@ -89,7 +89,7 @@ impl EngineBackend {
             archiver: Mutex::new(None),
             scheduler: Mutex::new(None),
             newest: Mutex::new(None),
-            cache: QueryCache::new(config.cache.clone(), Arc::clone(&clock)),
+            cache: Arc::new(QueryCache::new(config.cache.clone(), Arc::clone(&clock))),
             live: None,
             engine,
             storage,
@@ -107,7 +107,11 @@ impl EngineBackend {
     /// Goes by a configuration that can be told and changed: CONFIG, SET, GET and SHOW VARIABLES.
     pub fn with_live(self, live: Arc<Live>) -> Self {
         let engine = self.engine.clone();
-        live.on_change(move |config| engine.set_fusion(config.fusion.clone()));
+        let cache = Arc::clone(&self.cache);
+        live.on_change(move |config| {
+            engine.set_fusion(config.fusion.clone());
+            cache.configure(&config.cache);
+        });
         EngineBackend { live: Some(live), ..self }
     }
 
@@ -256,6 +260,21 @@ impl EngineBackend {
         Reply::Info(sections(&facts))
     }
 
+    /// CACHE ENABLE and DISABLE are SET of `cache.enabled`, where there is a configuration that can be set.
+    fn cached(&self, asked: Cache) -> Reply {
+        let enabled = match asked {
+            Cache::Enable => Some("true"),
+            Cache::Disable => Some("false"),
+            Cache::Stats | Cache::Clear => None,
+        };
+        if let (Some(text), Some(live)) = (enabled, &self.live)
+            && let Err(failure) = live.set("cache.enabled", text)
+        {
+            return failure.into();
+        }
+        self.cache.command(asked)
+    }
+
     fn search_cost(&self, collection: Option<&str>, filtered: bool) -> Cost {
         let small = self.engine.search_elements(collection) <= SMALL_SEARCH_ELEMENTS;
         let few = !filtered || self.engine.stats().counts.metadata <= SMALL_FILTER_ITEMS;
@@ -284,7 +303,7 @@ impl Backend for EngineBackend {
         match ask {
             Ask::Similar { collection, query } => searched(Search::Similar(collection.as_deref(), query)),
             Ask::Near { collection, query } => searched(Search::Near(collection.as_deref(), query)),
-            Ask::Cache(asked) => self.cache.command(*asked),
+            Ask::Cache(asked) => self.cached(*asked),
             Ask::Use(name) => {
                 let info = self.engine.collection_info(name);
                 info.map_or_else(failed, |_| Reply::Using(name.clone()))

@@ -281,3 +281,50 @@ fn a_pipeline_goes_on_with_the_rights_that_auth_in_it_gave() {
         server.stop().await;
     });
 }
+
+#[test]
+fn the_cache_goes_by_what_was_set() {
+    run(async {
+        let server = Running::start().await;
+        let mut client = server.client().await;
+        for line in
+            ["SET cache.min_query_cost_ms 0", "SET cache.ttl_seconds 7", "SET cache.eviction_batch_size 2"]
+        {
+            assert_eq!(ok(&mut client, line).await, "+OK", "{line}");
+        }
+        for line in ["VECSET a 1 0", "VECSET b 1 0.1"] {
+            ok(&mut client, line).await;
+        }
+        for k in 1..6 {
+            client.request(&format!("SIMV {k} 1 0")).await.unwrap().results().unwrap();
+        }
+        let stats = async |client: &mut cairn_client::Client| {
+            client.request("CACHE STATS").await.unwrap().block().unwrap()
+        };
+        let told = stats(&mut client).await;
+        let field = |block: &cairn_client::Block, key: &str| block.get(key).unwrap().to_owned();
+        assert_eq!(field(&told, "ttl_seconds"), "7");
+        assert_eq!(field(&told, "cache_entries"), "5");
+        // Less room than there is in use: what does not fit goes at once.
+        assert_eq!(ok(&mut client, "SET cache.max_memory_mb 0").await, "+OK");
+        let told = stats(&mut client).await;
+        assert_eq!(
+            (field(&told, "cache_entries"), field(&told, "cache_memory_bytes")),
+            ("0".into(), "0".into())
+        );
+        assert_eq!(field(&told, "evictions"), "5");
+        // CACHE ENABLE and DISABLE are the same switch.
+        client.request("CACHE DISABLE").await.unwrap();
+        assert_eq!(
+            array(&mut client, "SHOW VARIABLES LIKE cache.enabled").await,
+            ["cache.enabled=false (mutable)"]
+        );
+        assert_eq!(ok(&mut client, "SET cache.enabled true").await, "+OK");
+        assert_eq!(field(&stats(&mut client).await, "cache_enabled"), "true");
+        assert_eq!(
+            refused(&mut client, "SET cache.ttl_seconds soon").await,
+            "cache.ttl_seconds: expected a whole number in range [0, 9223372036854775807], got soon"
+        );
+        server.stop().await;
+    });
+}
