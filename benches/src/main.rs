@@ -24,6 +24,7 @@ mod scan;
 mod search;
 mod server;
 mod snapshots;
+mod states;
 mod vectors;
 mod wire;
 
@@ -78,9 +79,12 @@ async fn main() -> Result<()> {
     if wanted("recovery") {
         recovery::run()?;
     }
-    // Makes gigabytes first: only when asked for.
+    // These two make gigabytes first: only when asked for.
     if parts.iter().any(|part| part == "larger") {
         larger::run()?;
+    }
+    if parts.iter().any(|part| part == "states") {
+        states::run()?;
     }
     if wanted("imports") {
         imports::run()?;

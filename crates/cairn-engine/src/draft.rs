@@ -24,6 +24,8 @@ pub struct TimelineDraft {
     /// The directories of other timelines, whose files may be the very ones that are put into this.
     pub(crate) others: Vec<PathBuf>,
     files: Mutex<BTreeMap<String, FileRef>>,
+    /// Written files that are not synced yet, and their bytes.
+    unsynced: Mutex<(Vec<Box<dyn File>>, u64)>,
     apart: AtomicBool,
 }
 
@@ -37,8 +39,8 @@ impl TimelineDraft {
         for sub in dir.image_dirs().iter().chain([&dir.wal(), &dir.checkpoints()]) {
             storage.create_dir_all(sub)?;
         }
-        let (files, apart) = (Mutex::default(), AtomicBool::new(false));
-        Ok(TimelineDraft { storage, dir, id, others, files, apart })
+        let (files, unsynced, apart) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Ok(TimelineDraft { storage, dir, id, others, files, unsynced, apart })
     }
 
     /// Begins one file of the image, which is written as its bytes come.
@@ -47,7 +49,26 @@ impl TimelineDraft {
         let file = self.storage.create(&self.dir.file(name))?;
         let name = name.to_owned();
         let whole = FileRef { name, bytes: 0, crc32c: 0 };
-        Ok(DraftFile { draft: self, file, whole, crc: Crc32c::new(), pending: Vec::new(), finished: false })
+        Ok(DraftFile { draft: self, file: Some(file), whole, crc: Crc32c::new(), pending: Vec::new() })
+    }
+
+    /// Takes a whole file, to be synced with a batch of others: the first of them waits for the file system's journal, and the rest
+    /// find it done.
+    fn sync_later(&self, file: Box<dyn File>, bytes: u64) -> Result<()> {
+        let full = {
+            let mut unsynced = self.unsynced.lock();
+            unsynced.0.push(file);
+            unsynced.1 += bytes;
+            let full = unsynced.0.len() >= BATCH_FILES || unsynced.1 >= BATCH_BYTES;
+            full.then(|| std::mem::take(&mut *unsynced))
+        };
+        full.map_or(Ok(()), |(files, _)| sync_all(&files))
+    }
+
+    /// Syncs what is not synced yet.
+    fn settle(&self) -> Result<()> {
+        let (files, _) = std::mem::take(&mut *self.unsynced.lock());
+        sync_all(&files)
     }
 
     /// Says that what is put into it is not the state that the manifest says it is of: a part of it, or more. The timeline will
@@ -137,6 +158,7 @@ impl TimelineDraft {
     pub(crate) fn sealed(&self, manifest: &[u8]) -> Result<(&dyn Storage, &TimelineDir)> {
         let manifest = Manifest::decode(Path::new("manifest"), manifest)?;
         self.check(&manifest)?;
+        self.settle()?;
         let lsn = manifest.position()?.lsn;
         atomic_replace(&*self.storage, &self.dir.checkpoint(lsn), &manifest.encode()?)?;
         Ok((&*self.storage, &self.dir))
@@ -156,6 +178,7 @@ impl TimelineDraft {
         let mut manifest = Manifest::decode(name, manifest)?;
         let origin = manifest.position()?;
         self.check(&manifest)?;
+        self.settle()?;
         manifest.set_position(Position { database, timeline: self.id, ..origin });
         let storage = &*self.storage;
         for dir in self.dir.image_dirs() {
@@ -204,21 +227,29 @@ impl TimelineDraft {
     }
 }
 
-/// Bytes that are written at once.
-const APPEND_BYTES: usize = 1 << 20;
+/// Bytes that are gathered before they are written; a piece of so many is written as it is, still in the processor's cache.
+const APPEND_BYTES: usize = 256 << 10;
+
+/// Files that are synced together, at most, and their bytes, about.
+const BATCH_FILES: usize = 32;
+const BATCH_BYTES: u64 = 64 << 20;
+
+fn sync_all(files: &[Box<dyn File>]) -> Result<()> {
+    files.iter().try_for_each(|file| Ok(file.sync()?))
+}
 
 /// A file of a draft while it is written, front to end. It belongs to the draft once [`DraftFile::finish`] returned;
 /// dropped before, it is removed.
 #[derive(Debug)]
 pub struct DraftFile<'a> {
     draft: &'a TimelineDraft,
-    file: Box<dyn File>,
+    /// `None` once it is the draft's.
+    file: Option<Box<dyn File>>,
     /// What was appended so far.
     whole: FileRef,
     crc: Crc32c,
     /// Not yet written.
     pending: Vec<u8>,
-    finished: bool,
 }
 
 impl DraftFile<'_> {
@@ -228,6 +259,9 @@ impl DraftFile<'_> {
         self.whole.bytes += bytes.len() as u64;
         let mut rest = bytes;
         while self.pending.len() + rest.len() >= APPEND_BYTES {
+            if self.pending.is_empty() {
+                return self.write(rest);
+            }
             let (head, tail) = rest.split_at(APPEND_BYTES - self.pending.len());
             self.pending.extend_from_slice(head);
             rest = tail;
@@ -238,27 +272,35 @@ impl DraftFile<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.file.append(&self.pending)?;
+        let pending = std::mem::take(&mut self.pending);
+        self.write(&pending)?;
+        self.pending = pending;
         self.pending.clear();
         Ok(())
     }
 
-    /// Writes what is left and syncs the file, which is one of the draft's from now on. What a manifest says about it.
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| Ok(file.append(bytes)?))
+    }
+
+    /// Writes what is left; the file is one of the draft's from now on, and lasts once that is finished. What a manifest says about
+    /// it.
     pub fn finish(mut self) -> Result<FileRef> {
         self.flush()?;
-        self.file.sync()?;
         self.whole.crc32c = self.crc.value();
         self.draft.files.lock().insert(self.whole.name.clone(), self.whole.clone());
-        self.finished = true;
+        if let Some(file) = self.file.take() {
+            self.draft.sync_later(file, self.whole.bytes)?;
+        }
         Ok(self.whole.clone())
     }
 }
 
 impl Drop for DraftFile<'_> {
     fn drop(&mut self) {
-        if !self.finished {
+        if let Some(file) = &self.file {
             // What cannot be removed now goes with the draft.
-            let _ = self.draft.storage.remove(self.file.path());
+            let _ = self.draft.storage.remove(file.path());
         }
     }
 }
