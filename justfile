@@ -34,6 +34,10 @@ arrow:
     cargo clippy -p cairn-transfer --features arrow --all-targets -- -D warnings
     cargo test -p cairn-transfer --features arrow
 
+# A long soak: mixed load on 64 connections, snapshots, kill -9, each life checked; two minutes of it are in ./test.
+soak seconds="3600":
+    CAIRN_SOAK_SECONDS={{seconds}} cargo test -p cairn --test it soak -- --nocapture
+
 # The figures of docs/benchmarks.md.
 bench *args:
     cargo build --release

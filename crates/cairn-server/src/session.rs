@@ -106,6 +106,8 @@ pub(crate) async fn serve<S>(
         tracing::debug!(%error, "connection ended");
         return;
     }
+    // What it held is given back before its peer can see the end.
+    drop(session);
     close(stream, LINGER).await;
 }
 

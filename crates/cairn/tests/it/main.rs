@@ -23,6 +23,7 @@ mod repair;
 mod run;
 mod serve;
 mod snapshot;
+mod soak;
 mod storage;
 mod storage_snapshot;
 mod timeline;

@@ -98,7 +98,12 @@ impl Held {
 
     /// What a database holds, of each connection.
     pub fn of(view: &View) -> Vec<Held> {
-        let mut all: Vec<Held> = (0..CONNECTIONS).map(|_| Held::default()).collect();
+        Held::of_each(view, CONNECTIONS)
+    }
+
+    /// The same, of so many connections.
+    pub fn of_each(view: &View, connections: u64) -> Vec<Held> {
+        let mut all: Vec<Held> = (0..connections).map(|_| Held::default()).collect();
         for (id, vector) in view.default_collection().vectors() {
             all[owner(id)].vectors.insert(id.to_owned(), vector.to_vec());
         }
