@@ -11,6 +11,7 @@ mod exec;
 mod export;
 mod full_disk;
 mod help;
+mod hostile;
 mod import;
 mod import_interrupted;
 mod import_sample;
