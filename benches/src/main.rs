@@ -6,6 +6,7 @@
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod answers;
 mod compaction;
 mod events;
 mod files;
@@ -82,6 +83,9 @@ async fn main() -> Result<()> {
     // These two make gigabytes first: only when asked for.
     if parts.iter().any(|part| part == "larger") {
         larger::run()?;
+    }
+    if wanted("answers") {
+        answers::run().await?;
     }
     if parts.iter().any(|part| part == "states") {
         states::run()?;

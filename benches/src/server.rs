@@ -10,6 +10,8 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub addr: String,
+    /// Where it listens for HTTP, if it does.
+    pub http: Option<String>,
     /// Its data, snapshots and configuration.
     pub dir: tempfile::TempDir,
 }
@@ -26,16 +28,24 @@ pub fn cairn() -> Result<PathBuf> {
 impl Server {
     /// Starts one with an empty database, syncing every batch, no timers.
     pub fn start() -> Result<Server> {
+        Server::start_with("api: {}")
+    }
+
+    /// The same, with more of the section `api`, in braces.
+    pub fn start_with(api: &str) -> Result<Server> {
+        let inner =
+            api.strip_prefix("api: {").and_then(|rest| rest.strip_suffix('}')).ok_or("expected api: {…}")?;
+        let comma = if inner.is_empty() { "" } else { ", " };
         let dir = tempfile::tempdir()?;
         let config = dir.path().join("config.yaml");
         let snapshots = dir.path().join("snapshots");
         let text = format!(
-            "events:\n  decay_interval_sec: 0\napi:\n  tcp:\n    bind: 127.0.0.1\n    port: 0\nsnapshot:\n  dir: {}\n",
+            "events:\n  decay_interval_sec: 0\napi: {{tcp: {{bind: 127.0.0.1, port: 0}}{comma}{inner}}}\nsnapshot:\n  dir: {}\n",
             snapshots.display()
         );
         std::fs::write(&config, text)?;
-        let (child, addr) = spawn(&config, &dir.path().join("data"))?;
-        Ok(Server { child, addr, dir })
+        let (child, addr, http) = spawn(&config, &dir.path().join("data"))?;
+        Ok(Server { child, addr, http, dir })
     }
 
     /// Its process.
@@ -44,7 +54,7 @@ impl Server {
     }
 }
 
-fn spawn(config: &Path, data: &Path) -> Result<(Child, String)> {
+fn spawn(config: &Path, data: &Path) -> Result<(Child, String, Option<String>)> {
     let mut child = Command::new(cairn()?)
         .args(["serve".as_ref(), "-c".as_ref(), config.as_os_str(), "--data".as_ref(), data.as_os_str()])
         .stdin(Stdio::null())
@@ -55,8 +65,9 @@ fn spawn(config: &Path, data: &Path) -> Result<(Child, String)> {
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout).read_line(&mut line)?;
     }
-    match line.split_whitespace().find_map(|word| word.strip_prefix("tcp=")) {
-        Some(addr) => Ok((child, addr.to_owned())),
+    let word = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+    match word("tcp=") {
+        Some(addr) => Ok((child, addr, word("http=").filter(|http| http != "off"))),
         None => {
             child.kill()?;
             Err(format!("the server said {line:?} instead of where it listens").into())
