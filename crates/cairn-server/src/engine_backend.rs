@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::info::{Facts, recoverable, sections};
 use crate::jobs::{Jobs, read_only};
 use crate::live::Live;
-use crate::memory::Memory;
+use crate::memory::LastMemory;
 use crate::reply::{Reply, Trace};
 use crate::scheduler::Scheduler;
 use crate::schedules::ScheduleStatus;
@@ -59,6 +59,7 @@ pub struct EngineBackend {
     /// Makes snapshots when they are due, when that is configured.
     scheduler: Mutex<Option<Scheduler>>,
     cache: Arc<QueryCache>,
+    memory: LastMemory,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     live: Option<Arc<Live>>,
@@ -90,6 +91,7 @@ impl EngineBackend {
             scheduler: Mutex::new(None),
             newest: Mutex::new(None),
             cache: Arc::new(QueryCache::new(config.cache.clone(), Arc::clone(&clock))),
+            memory: LastMemory::default(),
             live: None,
             engine,
             storage,
@@ -248,7 +250,7 @@ impl EngineBackend {
             counters: &self.counters,
             cache: self.cache.figures(),
             stats: &self.engine.stats(),
-            memory: Memory::read(self.storage.as_ref()),
+            memory: self.memory.read(self.storage.as_ref()),
             uptime_s: (self.now_us() - self.started_us).max(0) / 1_000_000,
             last_snapshot: self.newest.lock().clone(),
             schedules: self.schedules(),

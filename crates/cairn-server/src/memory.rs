@@ -1,7 +1,9 @@
 //! Memory: what the process uses and what the machine has, as the kernel says.
 
 use cairn_disk::{Access, Storage};
+use parking_lot::Mutex;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Longer than the files read here ever are.
 const FILE_BYTES: usize = 16 << 10;
@@ -17,8 +19,30 @@ pub(crate) struct Memory {
     pub available: u64,
 }
 
+/// What was read last: asking the kernel takes longer than all the rest of INFO.
+#[derive(Default)]
+pub(crate) struct LastMemory(Mutex<Option<(Instant, Memory)>>);
+
+/// How old figures may be.
+const FRESH: Duration = Duration::from_millis(100);
+
+impl LastMemory {
+    /// The figures of now, or of a moment ago.
+    pub fn read(&self, storage: &dyn Storage) -> Memory {
+        let mut last = self.0.lock();
+        match *last {
+            Some((at, memory)) if at.elapsed() < FRESH => memory,
+            _ => {
+                let memory = Memory::read(storage);
+                *last = Some((Instant::now(), memory));
+                memory
+            }
+        }
+    }
+}
+
 impl Memory {
-    pub fn read(storage: &dyn Storage) -> Memory {
+    fn read(storage: &dyn Storage) -> Memory {
         let status = text(storage, "/proc/self/status");
         let machine = text(storage, "/proc/meminfo");
         Memory {
