@@ -122,8 +122,8 @@ impl Core {
         if let Some(wal_dir) = timeline.wal_dir(&dir) {
             let config = replay::log_config(&wal_dir, &timeline, wal.segment_bytes, last_us);
             let (opened, recovered) = Log::open(Arc::clone(&storage), config)?;
-            let progress = options.progress.clone();
-            let done = replay::replay(&opened, &wal_dir, from, Until::End, &mut state, progress.as_deref())?;
+            let tell = |now| options.tell(now);
+            let done = replay::replay(&opened, &wal_dir, from, Until::End, &mut state, Some(&tell))?;
             lsn = Lsn(from.0 + done.records);
             last_us = last_us.max(done.last_us);
             replayed_bytes = done.bytes;

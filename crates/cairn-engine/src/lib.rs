@@ -121,7 +121,7 @@ pub use restore_dir::{RestoreReport, restore_dir, restore_dir_over, restore_dir_
 pub use roll::{Records, Replayed, Roll};
 pub use search::{Hit, Hits, Near, SearchOptions, Similar, Using};
 pub use settings::{
-    ArchivePolicy, Decay, FusionSettings, Limits, Options, ReplayProgress, Settings, WhenFull,
+    ArchivePolicy, Decay, FusionSettings, Limits, Options, ReplayProgress, ReplayWatch, Settings, WhenFull,
 };
 pub use spec::{Advise, CollectionSpec, Elements, IndexKind, StorageMode};
 pub use state::DEFAULT_NAME;

@@ -6,7 +6,7 @@ use crate::layout::DataDir;
 use crate::live::Live;
 use crate::loaded::{self, Reading};
 use crate::replay::{Replayed, Until, apply_all, gap, log_config};
-use crate::settings::Options;
+use crate::settings::{Options, ReplayProgress};
 use crate::state::State;
 use crate::target::Target;
 use crate::timeline::Timeline;
@@ -93,6 +93,9 @@ fn replay(
         Until::Lsn(last) => last.0.min(next - 1).saturating_sub(first - 1),
         _ => next - first,
     };
-    let (progress, cancel) = (options.progress.as_deref(), Some(&*options.cancel));
-    apply_all(reader, &wal, total, found.until, state, progress, cancel).map(Some)
+    options.replayed.set(ReplayProgress { records: 0, total });
+    let (tell, cancel) = (|now| options.tell(now), Some(&*options.cancel));
+    let done = apply_all(reader, &wal, total, found.until, state, Some(&tell), cancel)?;
+    options.replayed.set(ReplayProgress { records: done.records, total: done.records });
+    Ok(Some(done))
 }

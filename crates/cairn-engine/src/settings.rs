@@ -8,7 +8,7 @@ use cairn_disk::Throttle;
 use cairn_log::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The settings of a collection that change what applying a mutation does. They are part of the state: a change is
 /// itself a mutation, so replay always applies what was applied.
@@ -250,6 +250,32 @@ pub struct ReplayProgress {
     pub total: u64,
 }
 
+/// How far the replay is that runs, or was that ran last: for whoever did not start it.
+#[derive(Debug, Default)]
+pub struct ReplayWatch {
+    records: AtomicU64,
+    total: AtomicU64,
+}
+
+impl ReplayWatch {
+    /// How far it is; nothing before the first one, and from [`ReplayWatch::reset`] on.
+    pub fn now(&self) -> ReplayProgress {
+        let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        ReplayProgress { records: of(&self.records), total: of(&self.total) }
+    }
+
+    /// Forgets the last one.
+    pub fn reset(&self) {
+        self.set(ReplayProgress { records: 0, total: 0 });
+    }
+
+    /// Nobody relies on the two numbers being of one moment.
+    pub(crate) fn set(&self, now: ReplayProgress) {
+        self.records.store(now.records, Ordering::Relaxed);
+        self.total.store(now.total, Ordering::Relaxed);
+    }
+}
+
 /// What an engine is opened with.
 #[derive(Clone)]
 pub struct Options {
@@ -269,6 +295,8 @@ pub struct Options {
     pub checkpoints_kept: usize,
     /// Told how far a replay is, now and then.
     pub progress: Option<Arc<dyn Fn(ReplayProgress) + Send + Sync>>,
+    /// Shows how far the replay is that runs: of an opening, of going back, of a log from elsewhere.
+    pub replayed: Arc<ReplayWatch>,
     /// Once it is set, what builds a state of the past or replays a log ends soon, with [`Error::Cancelled`]. Opening does not:
     /// without it there is nothing.
     pub cancel: Arc<AtomicBool>,
@@ -286,6 +314,16 @@ pub struct Options {
     pub checkpoint_log_bytes: u64,
     /// The clock; injected, so that a run can be replayed.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// Tells whoever wants to know how far a replay is.
+    pub(crate) fn tell(&self, now: ReplayProgress) {
+        self.replayed.set(now);
+        if let Some(progress) = &self.progress {
+            progress(now);
+        }
+    }
 }
 
 impl std::fmt::Debug for Options {
@@ -308,6 +346,7 @@ impl Default for Options {
             archive: None,
             checkpoints_kept: 6,
             progress: None,
+            replayed: Arc::default(),
             cancel: Arc::default(),
             throttle: Arc::default(),
             vector_segment_bytes: crate::vector_segment::SEGMENT_BYTES,

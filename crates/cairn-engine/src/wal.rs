@@ -5,6 +5,7 @@ use crate::engine::{Engine, LoadReport};
 use crate::error::{Error, Result};
 use crate::mutation::{Change, Mutation};
 use crate::replay::{Until, log_config};
+use crate::settings::ReplayProgress;
 use crate::time_text::show_time;
 use crate::timeline::{LogPlace, Timeline};
 use crate::wal_settings::WalSettings;
@@ -211,6 +212,7 @@ impl Engine {
         let names = live.state.read().iter().map(|(number, slot)| (number, slot.name.clone())).collect();
         let mut affected = Affected { names, numbers: BTreeSet::new() };
         let mut waiting = Vec::new();
+        let total = bounds.next_offset - start;
         for record in ReadAhead::new(theirs, |record| record.to_record()) {
             if self.options().cancel.load(Ordering::Relaxed) {
                 // What was appended stays, and the same replay goes on after it.
@@ -220,6 +222,7 @@ impl Engine {
             if until.is_past(record.offset, record.timestamp_us) {
                 break;
             }
+            self.options().replayed.set(ReplayProgress { records: record.offset - start, total });
             if report.applied == 0 && record.offset <= live.lsn().0 {
                 compare_with_own(&mut own, &record)?;
                 report.skipped += 1;
@@ -246,6 +249,8 @@ impl Engine {
             }
         }
         self.append_replayed(&mut waiting, dry_run)?;
+        let records = report.skipped + report.applied;
+        self.options().replayed.set(ReplayProgress { records, total: records });
         report.collections = affected.names();
         Ok(report)
     }

@@ -3,7 +3,7 @@
 use crate::command::Ask;
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::reply::{Reply, Trace};
+use crate::reply::{JobStatuses, Reply, Trace};
 use cairn_engine::{Item, Lsn, Request};
 use std::sync::Arc;
 
@@ -49,6 +49,11 @@ pub trait Backend: Send + Sync {
 
     /// How much work a request is.
     fn cost(&self, ask: &Ask) -> Cost;
+
+    /// How long operations go, in microseconds; `None`: there are none here.
+    fn jobs(&self) -> Option<JobStatuses> {
+        None
+    }
 
     /// What is stored of an item of a collection; `None`: of `default`. A backend without items to look at refuses.
     fn item(&self, _collection: Option<&str>, id: &str) -> Result<Item, Failure> {

@@ -13,10 +13,10 @@ use crate::counters::Counters;
 use crate::dump::dump;
 use crate::failure::Failure;
 use crate::info::{Facts, recoverable, sections};
-use crate::jobs::{Jobs, read_only};
+use crate::jobs::{Family, Jobs, read_only};
 use crate::live::Live;
 use crate::memory::LastMemory;
-use crate::reply::{Reply, Trace};
+use crate::reply::{JobStatuses, Reply, Trace};
 use crate::scheduler::Scheduler;
 use crate::schedules::ScheduleStatus;
 use crate::snapshot::{newest, snapshot};
@@ -81,7 +81,7 @@ impl EngineBackend {
             snapshot: config.snapshot.clone(),
             repository_dir: config.snapshot.repository_dir(),
             data_dir: config.data_dir.clone(),
-            jobs: Jobs::new(Arc::clone(&clock), Arc::clone(&engine.options().cancel)),
+            jobs: Jobs::new(engine.options()),
             started_us: clock.now_us(),
             read_only: engine.stats().status.read_only,
             any_path: false,
@@ -383,6 +383,12 @@ impl Backend for EngineBackend {
             | Ask::Topic(_)
             | Ask::Config(Configs::Verify(_)) => Cost::Files,
         }
+    }
+
+    fn jobs(&self) -> Option<JobStatuses> {
+        let status = |family| self.jobs.status(family);
+        let (dump, snapshot) = (status(Family::Dump), status(Family::Snapshot));
+        Some(JobStatuses { dump, snapshot, history: status(Family::History) })
     }
 
     fn item(&self, collection: Option<&str>, id: &str) -> Result<Item, Failure> {

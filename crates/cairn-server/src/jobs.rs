@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::reply::{JobState, JobStatus};
-use cairn_engine::{Clock, ErrorKind};
+use cairn_engine::{Clock, ErrorKind, Options, ReplayProgress, ReplayWatch};
 use cairn_snapshot::{Job, Progress};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub(crate) struct Jobs {
     /// The engine's too: what it does for a job ends as well.
     cancel: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
+    /// How far the engine's replay is: the progress of what goes back or replays.
+    replayed: Arc<ReplayWatch>,
     /// A job has ended.
     ended: Condvar,
 }
@@ -66,15 +68,35 @@ impl Slots {
 }
 
 impl Jobs {
-    pub fn new(clock: Arc<dyn Clock>, cancel: Arc<AtomicBool>) -> Self {
+    /// Of an engine with these options.
+    pub fn new(options: &Options) -> Self {
         let slots =
             Slots { running: None, scheduled: false, dump: idle(), snapshot: idle(), history: idle() };
-        Jobs { slots: Mutex::new(slots), cancel, clock, ended: Condvar::new() }
+        let Options { clock, cancel, replayed, .. } = options;
+        let (clock, cancel, replayed) = (Arc::clone(clock), Arc::clone(cancel), Arc::clone(replayed));
+        Jobs { slots: Mutex::new(slots), cancel, clock, replayed, ended: Condvar::new() }
     }
 
-    /// How the current or last job of a family goes.
+    /// How the current or last job of a family goes. Of history what is done are records, not bytes.
     pub fn status(&self, family: Family) -> JobStatus {
-        self.slots.lock().of(family).clone()
+        let mut slots = self.slots.lock();
+        if let (Some((Family::History, _)), Family::History) = (slots.running, family) {
+            self.look(&mut slots.history);
+        }
+        slots.of(family).clone()
+    }
+
+    /// Notes how far the engine's replay is.
+    fn look(&self, status: &mut JobStatus) {
+        let ReplayProgress { records, total } = self.replayed.now();
+        (status.bytes_done, status.bytes_total) = (records, total);
+        // What comes after the replay takes its time, too: only the end is all of it.
+        let percent = records.saturating_mul(100).checked_div(total).unwrap_or(0);
+        status.percent = u8::try_from(percent).unwrap_or(99).min(99);
+        let spent_s = self.now_s().saturating_sub(status.start_s).max(1).unsigned_abs();
+        status.bytes_per_second = records / spent_s;
+        let left = total.saturating_sub(records);
+        status.eta_s = left.checked_div(status.bytes_per_second).unwrap_or(0);
     }
 
     /// Ends the running job soon, and every later one.
@@ -168,6 +190,9 @@ impl Jobs {
             )));
         }
         (slots.running, slots.scheduled) = (Some((family, kind)), scheduled);
+        if family == Family::History {
+            self.replayed.reset();
+        }
         *slots.of(family) = JobStatus {
             state: JobState::InProgress,
             operation,
@@ -211,6 +236,9 @@ impl Drop for Ending<'_> {
         let mut slots = self.jobs.slots.lock();
         (slots.running, slots.scheduled) = (None, false);
         let status = slots.of(self.family);
+        if self.family == Family::History {
+            self.jobs.look(status);
+        }
         (status.end_s, status.eta_s) = (end_s, 0);
         match self.error.take() {
             None => (status.state, status.percent) = (JobState::Completed, 100),

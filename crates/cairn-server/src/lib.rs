@@ -82,7 +82,9 @@ pub use live::{Live, Reloaded};
 pub use parse::{is_verify, parse};
 pub use parse_wal::{ZONE_NOTE, in_order, timeline_id};
 pub use render::{Dialect, render};
-pub use reply::{Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, Reply, Section, Stores, Trace};
+pub use reply::{
+    Block, BlockLine, Done, Dumped, Header, JobState, JobStatus, JobStatuses, Reply, Section, Stores, Trace,
+};
 pub use retention::{policy_text, take_policy};
 pub use rights::needs;
 pub use schedules::{ScheduleStatus, scheduled, schedules_block};

@@ -117,18 +117,29 @@ fn mmap(mut words: Words<'_>) -> Result<Mmap> {
     while let Some(word) = words.next_quoted() {
         let refused = || Failure::input(format!("Invalid STORAGE MMAP option: {}", shown(word)));
         let (name, value) = named(word).ok_or_else(refused)?;
-        match name.as_str() {
-            "enable" => mmap.enable = Some(on_off(&name, &value)?),
-            "populate" => mmap.populate = Some(on_off(&name, &value)?),
-            "advise" => {
-                let advise = Advise::from_name(&value);
-                mmap.advise = Some(advise.ok_or_else(|| bad(&name, "normal, random or sequential", &value))?);
-            }
-            "collection" => mmap.collection = Some(value),
-            _ => return Err(refused()),
+        if name == "collection" {
+            mmap.collection = Some(value);
+        } else if !mmap.take(&name, &value)? {
+            return Err(refused());
         }
     }
     Ok(mmap)
+}
+
+impl Mmap {
+    /// Takes an option, the collection aside; `Ok(false)`: there is none of this name.
+    pub(crate) fn take(&mut self, name: &str, value: &str) -> Result<bool> {
+        match name {
+            "enable" => self.enable = Some(on_off(name, value)?),
+            "populate" => self.populate = Some(on_off(name, value)?),
+            "advise" => {
+                let advise = Advise::from_name(value);
+                self.advise = Some(advise.ok_or_else(|| bad(name, "normal, random or sequential", value))?);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 fn compact(mut words: Words<'_>) -> Result<Compact> {

@@ -52,14 +52,9 @@ fn create(mut words: Words<'_>) -> Result<TopicSnapshots> {
     let (topic, mut compression, mut parallel) = (topic("CREATE", &mut words)?, TopicCompression::None, 1);
     while let Some(word) = words.next() {
         if let Some(value) = option(word, "compression=") {
-            compression = match value {
-                "none" => TopicCompression::None,
-                "zstd" => TopicCompression::Zstd,
-                "gzip" => TopicCompression::Gzip,
-                _ => return Err(bad("compression", "none, zstd, or gzip", value)),
-            };
+            compression = codec(value)?;
         } else if let Some(value) = option(word, "parallel=") {
-            parallel = number("parallel", value, (1, PARALLEL_MAX))?;
+            parallel = at_once(value)?;
         } else {
             return Err(Failure::input(format!("Invalid TOPIC SNAPSHOT CREATE option: {}", shown(word))));
         }
@@ -67,16 +62,44 @@ fn create(mut words: Words<'_>) -> Result<TopicSnapshots> {
     Ok(TopicSnapshots::Create { topic, compression, parallel })
 }
 
-fn cleanup(mut words: Words<'_>) -> Result<TopicSnapshots> {
+pub(crate) fn codec(value: &str) -> Result<TopicCompression> {
+    match value {
+        "none" => Ok(TopicCompression::None),
+        "zstd" => Ok(TopicCompression::Zstd),
+        "gzip" => Ok(TopicCompression::Gzip),
+        _ => Err(bad("compression", "none, zstd, or gzip", value)),
+    }
+}
+
+/// Files that are worked on at a time.
+pub(crate) fn at_once(value: &str) -> Result<usize> {
+    number("parallel", value, (1, PARALLEL_MAX))
+}
+
+/// How many snapshots a cleanup keeps.
+pub(crate) fn kept(value: &str) -> Result<usize> {
+    number("max_snapshots", value, (1, 1_000_000))
+}
+
+/// From which age on a cleanup takes snapshots away: microseconds.
+pub(crate) fn age(value: &str) -> Result<u64> {
+    duration("retention", value, (0, RETENTION_US_MAX))
+}
+
+/// What a cleanup that does not say keeps: how many, and how old in microseconds.
+pub(crate) fn kept_by_default() -> (usize, u64) {
     let defaults = SnapshotConfig::default();
+    (defaults.max_snapshots, u64::try_from(defaults.retention_time.as_micros()).unwrap_or(u64::MAX))
+}
+
+fn cleanup(mut words: Words<'_>) -> Result<TopicSnapshots> {
     let topic = topic("CLEANUP", &mut words)?;
-    let mut max_snapshots = defaults.max_snapshots;
-    let mut retention_us = u64::try_from(defaults.retention_time.as_micros()).unwrap_or(u64::MAX);
+    let (mut max_snapshots, mut retention_us) = kept_by_default();
     while let Some(word) = words.next() {
         if let Some(value) = option(word, "max_snapshots=") {
-            max_snapshots = number("max_snapshots", value, (1, 1_000_000))?;
+            max_snapshots = kept(value)?;
         } else if let Some(value) = option(word, "retention=") {
-            retention_us = duration("retention", value, (0, RETENTION_US_MAX))?;
+            retention_us = age(value)?;
         } else {
             return Err(Failure::input(format!("Invalid TOPIC SNAPSHOT CLEANUP option: {}", shown(word))));
         }

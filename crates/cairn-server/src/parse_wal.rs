@@ -55,17 +55,27 @@ fn replay(mut words: Words<'_>) -> Result<ReplayWal> {
     while let Some(word) = words.next_quoted() {
         let bad = || Failure::input(format!("Invalid WAL REPLAY option: {}", shown(word)));
         let (name, value) = named(word).ok_or_else(bad)?;
-        match name.as_str() {
-            "path" if !value.is_empty() => replay.path = Some(value),
-            "from" => replay.from = Some(parse_time(&value)?),
-            "to" => replay.to = Some(parse_time(&value)?),
-            "dry_run" => replay.dry_run = on_off(&name, &value)?,
-            "verify" => replay.verify = on_off(&name, &value)?,
-            _ => return Err(bad()),
+        if !replay.take(&name, &value)? {
+            return Err(bad());
         }
     }
     in_order(replay.from, replay.to)?;
     Ok(replay)
+}
+
+impl ReplayWal {
+    /// Takes an option; `Ok(false)`: there is none of this name, or an empty path. [`in_order`] is for when all were taken.
+    pub(crate) fn take(&mut self, name: &str, value: &str) -> Result<bool> {
+        match name {
+            "path" if !value.is_empty() => self.path = Some(value.to_owned()),
+            "from" => self.from = Some(parse_time(value)?),
+            "to" => self.to = Some(parse_time(value)?),
+            "dry_run" => self.dry_run = on_off(name, value)?,
+            "verify" => self.verify = on_off(name, value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// Refuses a beginning after the end.

@@ -204,14 +204,25 @@ pub struct JobStatus {
     pub bytes_written: u64,
     /// Why it failed; empty otherwise.
     pub error: String,
-    /// Bytes done so far, written or not.
+    /// Bytes done so far, written or not; of WAL and TIMELINE, records replayed.
     pub bytes_done: u64,
-    /// Bytes there are, about.
+    /// Bytes, or records, there are, about.
     pub bytes_total: u64,
     /// How many were done in a second, on the whole.
     pub bytes_per_second: u64,
     /// About how many seconds are left, at that rate; 0 when it is not running.
     pub eta_s: u64,
+}
+
+/// How the current or last long operation of each family goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStatuses {
+    /// DUMP.
+    pub dump: JobStatus,
+    /// SNAPSHOT.
+    pub snapshot: JobStatus,
+    /// WAL and TIMELINE.
+    pub history: JobStatus,
 }
 
 /// The state of a long operation.

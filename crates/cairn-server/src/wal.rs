@@ -40,7 +40,7 @@ fn status(backend: &EngineBackend) -> Block {
         JobState::Idle => "none".to_owned(),
         state => format!("{} {} {}", job.operation, job.target, state.name()),
     };
-    block.pair("job", text)
+    block.pair("job", text).pair("job_percent", job.percent)
 }
 
 /// The lines that say how the log is kept; the first ones are those of the contract.

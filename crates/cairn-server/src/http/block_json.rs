@@ -28,8 +28,16 @@ const TEXTS: [&str; 21] = [
     "created_at",
 ];
 /// Keys whose value is a list between commas.
-const LISTS: [&str; 6] =
-    ["aliases", "collections", "collections_compacted", "fields", "indexed_fields", "tags"];
+const LISTS: [&str; 8] = [
+    "aliases",
+    "collections",
+    "collections_affected",
+    "collections_compacted",
+    "deleted_ids",
+    "fields",
+    "indexed_fields",
+    "tags",
+];
 /// Keys that stand last in a row, whose value goes to the end of the line.
 const LAST: [&str; 3] = ["error", "poisoned", "name"];
 

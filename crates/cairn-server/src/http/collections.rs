@@ -5,7 +5,8 @@ use super::call::Call;
 use super::error::{Errors, HttpError};
 use super::options::each;
 use crate::collection_change::SpecChange;
-use crate::command::{Ask, Collections};
+use crate::command::{Ask, Collections, Compact, StorageAsk};
+use crate::failure::Failure;
 use axum::Json;
 use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
@@ -179,6 +180,17 @@ pub(crate) struct CompactBody {
     threshold: Option<f64>,
 }
 
+impl CompactBody {
+    /// What it asks for, of a collection or of all.
+    pub fn ask(self, collection: Option<String>) -> Result<Compact, Failure> {
+        if let Some(percent) = self.threshold.filter(|percent| !(0.0..=100.0).contains(percent)) {
+            return Err(Failure::input(format!("threshold: expected 0 to 100, got {percent}")));
+        }
+        let threshold = self.threshold.map(|percent| percent / 100.0);
+        Ok(Compact { collection, aggressive: self.aggressive, threshold })
+    }
+}
+
 /// Takes back the space of what was replaced and deleted; reads and writes go on meanwhile.
 #[utoipa::path(post, path = "/v1/collections/{collection}/compact", tag = "v1", request_body = CompactBody,
     params(("collection" = String, Path, description = "Its name, or an alias")),
@@ -188,11 +200,5 @@ pub(crate) async fn compact(
     Path(name): Path<String>,
     MaybeBody(body): MaybeBody<CompactBody>,
 ) -> Result<Json<Value>, HttpError> {
-    if let Some(percent) = body.threshold.filter(|percent| !(0.0..=100.0).contains(percent)) {
-        let message = format!("threshold: expected 0 to 100, got {percent}");
-        return Err(crate::failure::Failure::input(message).into());
-    }
-    let threshold = body.threshold.map(|percent| percent / 100.0);
-    let ask = crate::command::Compact { collection: Some(name), aggressive: body.aggressive, threshold };
-    call.json(Ask::Storage(crate::command::StorageAsk::Compact(ask)), None).await
+    call.json(Ask::Storage(StorageAsk::Compact(body.ask(Some(name))?)), None).await
 }

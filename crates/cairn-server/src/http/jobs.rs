@@ -4,13 +4,13 @@ use super::call::{Call, LOOK_PAUSE};
 use super::dumps;
 use super::error::{Errors, HttpError};
 use super::listener::stopped;
-use crate::command::{Ask, Dump, Snapshot};
-use crate::reply::{Dumped, Reply};
+use crate::failure::Failure;
+use crate::reply::{JobStatus, JobStatuses};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::mpsc::{Sender, channel};
@@ -20,10 +20,11 @@ const QUIET_LOOKS: u32 = 60;
 /// Between two looks of a peer that takes nothing: how long it is waited for.
 const TAKES_NOTHING: Duration = Duration::from_secs(30);
 
-/// How the current or last dump and snapshot operations go.
+/// How the current or last long operations go: of dumps, of snapshots, and of the log and its timelines.
 #[utoipa::path(get, path = "/v1/jobs", tag = "v1", responses((status = 200, body = Object), Errors))]
 pub(crate) async fn list(call: Call) -> Result<Json<Value>, HttpError> {
-    Ok(Json(look(&call).await?))
+    call.gate.service.counters.commands.add(1);
+    Ok(Json(look(&call)?))
 }
 
 /// The same as server-sent events: one at once, and one after each change, until the client or the server goes.
@@ -33,7 +34,8 @@ pub(crate) async fn events(call: Call) -> Result<Response, HttpError> {
     let Ok(place) = std::sync::Arc::clone(&call.gate.streams).try_acquire_owned() else {
         return Err(HttpError::too_many("Too many streams of events at once", Duration::from_secs(1)));
     };
-    let first = look(&call).await?;
+    call.gate.service.counters.commands.add(1);
+    let first = look(&call)?;
     let (send, receive) = channel::<Bytes>(4);
     tokio::spawn(async move {
         let mut stopping = call.gate.stopping.clone();
@@ -69,17 +71,42 @@ async fn tell(call: &Call, first: Value, send: &Sender<Bytes>) {
             shown = state;
         }
         tokio::time::sleep(LOOK_PAUSE).await;
-        next = look(call).await;
+        next = look(call);
     }
 }
 
-async fn look(call: &Call) -> Result<Value, HttpError> {
-    let Reply::Dump(Dumped::Status(dump)) = call.ask(Ask::Dump(Dump::Status)).await? else {
-        return Err(super::call::bug());
-    };
-    let snapshot = call.block(Ask::Snapshot(Snapshot::Status)).await?;
-    let snapshot = super::block_json::object(&snapshot, None);
-    Ok(json!({"dump": dumps::job(&dump), "snapshot": snapshot}))
+/// Whoever may connect may look, as DUMP STATUS, SNAPSHOT STATUS and WAL STATUS do.
+fn look(call: &Call) -> Result<Value, HttpError> {
+    let none = || HttpError::from(Failure::input("there are no long operations here"));
+    let JobStatuses { dump, snapshot, history } = call.gate.service.backend.jobs().ok_or_else(none)?;
+    Ok(json!({
+        "dump": dumps::job(&dump), "snapshot": shown(&snapshot, "snapshot", "bytes"),
+        "history": shown(&history, "target", "records"),
+    }))
+}
+
+/// A job that is about a `target`, and counts what it does in units.
+fn shown(status: &JobStatus, target: &str, units: &str) -> Value {
+    let mut members = Map::new();
+    for (key, value) in [
+        ("status".to_owned(), json!(status.state.name())),
+        ("operation".to_owned(), json!(status.operation)),
+        (target.to_owned(), json!(status.target)),
+        ("start_time".to_owned(), json!(status.start_s)),
+        ("end_time".to_owned(), json!(status.end_s)),
+        ("percent".to_owned(), json!(status.percent)),
+        ("error_message".to_owned(), json!(status.error)),
+        (format!("{units}_done"), json!(status.bytes_done)),
+        (format!("{units}_total"), json!(status.bytes_total)),
+        (format!("{units}_per_second"), json!(status.bytes_per_second)),
+        ("eta_seconds".to_owned(), json!(status.eta_s)),
+    ] {
+        members.insert(key, value);
+    }
+    if units == "bytes" {
+        members.insert("bytes_written".to_owned(), json!(status.bytes_written));
+    }
+    Value::Object(members)
 }
 
 /// A body of pieces from a channel.

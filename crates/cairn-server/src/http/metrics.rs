@@ -2,8 +2,7 @@
 
 use super::call::Call;
 use super::error::{Errors, HttpError};
-use crate::command::{Ask, Dump};
-use crate::reply::{JobState, Reply, Section};
+use crate::reply::{JobState, JobStatus, JobStatuses, Section};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use std::fmt::Write;
@@ -85,7 +84,7 @@ pub(crate) async fn metrics(call: Call) -> Result<Response, HttpError> {
         let help = "Records that wait for the archive.";
         sample(&mut out, "cairn_archive_lag_records", Gauge, help, &[("", lag)]);
     }
-    jobs(&call, &mut out).await?;
+    jobs(&call, &mut out);
     Ok(([(CONTENT_TYPE, TEXT)], out).into_response())
 }
 
@@ -108,21 +107,14 @@ fn lag(sections: &[Section]) -> Option<f64> {
 }
 
 /// Whether a long operation of each family runs, and how far it is.
-async fn jobs(call: &Call, out: &mut String) -> Result<(), HttpError> {
-    let Reply::Dump(crate::reply::Dumped::Status(dump)) = call.ask(Ask::Dump(Dump::Status)).await? else {
-        return Err(super::call::bug());
-    };
-    let snapshot = call.block(Ask::Snapshot(crate::command::Snapshot::Status)).await?;
-    let snapshot = super::block_json::object(&snapshot, None);
-    let running = snapshot.get("status").is_some_and(|status| status == JobState::InProgress.name());
-    let percent = snapshot.get("percent").and_then(serde_json::Value::as_f64).unwrap_or(0.0);
-    let flag = |on: bool| if on { 1.0 } else { 0.0 };
-    let samples =
-        [("{job=\"dump\"}", flag(dump.state == JobState::InProgress)), ("{job=\"snapshot\"}", flag(running))];
-    sample(out, "cairn_job_running", Gauge, "Whether a long operation runs.", &samples);
-    let samples = [("{job=\"dump\"}", f64::from(dump.percent)), ("{job=\"snapshot\"}", percent)];
-    sample(out, "cairn_job_percent", Gauge, "How far the current or last one is, 0 to 100.", &samples);
-    Ok(())
+fn jobs(call: &Call, out: &mut String) {
+    let Some(JobStatuses { dump, snapshot, history }) = call.gate.service.backend.jobs() else { return };
+    let all = [("{job=\"dump\"}", dump), ("{job=\"snapshot\"}", snapshot), ("{job=\"history\"}", history)];
+    let of = |value: fn(&JobStatus) -> f64| all.each_ref().map(|(label, job)| (*label, value(job)));
+    let running = of(|job| if job.state == JobState::InProgress { 1.0 } else { 0.0 });
+    sample(out, "cairn_job_running", Gauge, "Whether a long operation runs.", &running);
+    let help = "How far the current or last one is, 0 to 100.";
+    sample(out, "cairn_job_percent", Gauge, help, &of(|job| f64::from(job.percent)));
 }
 
 fn sample(out: &mut String, name: &str, kind: Kind, help: &str, samples: &[(&str, f64)]) {

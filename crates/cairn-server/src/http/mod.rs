@@ -21,8 +21,10 @@ mod routes;
 mod search;
 mod settings;
 mod snapshots;
+mod storage;
 mod streamed;
 mod timelines;
+mod topic_snapshots;
 mod topics;
 mod wal;
 

@@ -3,7 +3,7 @@
 use super::access::{guard, no_method, no_path};
 use super::call::Gate;
 use super::{bulk, cache, collections, dumps, health, items, jobs, metrics, nvecd, search};
-use super::{settings, snapshots, timelines, topics, wal};
+use super::{settings, snapshots, storage, timelines, topic_snapshots, topics, wal};
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::{Json, Router};
@@ -94,6 +94,7 @@ fn data() -> OpenApiRouter<Arc<Gate>> {
         .routes(routes!(collections::info, collections::configure, collections::delete))
         .routes(routes!(collections::rename))
         .routes(routes!(collections::compact))
+        .routes(routes!(storage::mapped, storage::mmap_one))
         .routes(routes!(collections::alias, collections::unalias))
         .routes(routes!(items::put, items::get, items::delete))
         .routes(routes!(items::event))
@@ -101,8 +102,10 @@ fn data() -> OpenApiRouter<Arc<Gate>> {
         .routes(routes!(search::search))
         .routes(routes!(topics::list, topics::create))
         .routes(routes!(topics::info, topics::alter, topics::delete))
+        .routes(routes!(topics::compact))
         .routes(routes!(topics::append))
         .routes(routes!(topics::read))
+        .routes(routes!(topics::offset))
 }
 
 /// What keeps it: snapshots, the log and the past.
@@ -111,6 +114,8 @@ fn kept() -> OpenApiRouter<Arc<Gate>> {
         .routes(routes!(snapshots::list, snapshots::create))
         .routes(routes!(snapshots::info, snapshots::delete))
         .routes(routes!(snapshots::verify))
+        .routes(routes!(snapshots::verify_all))
+        .routes(routes!(snapshots::diff))
         .routes(routes!(snapshots::restore))
         .routes(routes!(snapshots::pin, snapshots::unpin))
         .routes(routes!(snapshots::prune))
@@ -119,12 +124,21 @@ fn kept() -> OpenApiRouter<Arc<Gate>> {
         .routes(routes!(wal::disable))
         .routes(routes!(wal::verify))
         .routes(routes!(wal::sync))
+        .routes(routes!(wal::replay))
         .routes(routes!(timelines::list))
         .routes(routes!(timelines::recover))
         .routes(routes!(timelines::compare))
         .routes(routes!(timelines::promote))
         .routes(routes!(timelines::delete))
         .routes(routes!(timelines::check))
+        .routes(routes!(topic_snapshots::list, topic_snapshots::create))
+        .routes(routes!(topic_snapshots::verify))
+        .routes(routes!(topic_snapshots::restore))
+        .routes(routes!(topic_snapshots::delete))
+        .routes(routes!(topic_snapshots::cleanup))
+        .routes(routes!(storage::stats))
+        .routes(routes!(storage::compact))
+        .routes(routes!(storage::mmap_all))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::events))
 }

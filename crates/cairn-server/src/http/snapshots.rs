@@ -112,6 +112,37 @@ pub(crate) async fn verify(
         .await
 }
 
+/// Checks all, what they share once, and the log archive.
+#[utoipa::path(post, path = "/v1/snapshots:verify", tag = "v1", request_body = VerifyBody,
+    security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
+pub(crate) async fn verify_all(
+    call: Call,
+    MaybeBody(body): MaybeBody<VerifyBody>,
+) -> Result<Json<Value>, HttpError> {
+    let read = body.read.as_deref().map(parse_snapshot::depth).transpose()?.unwrap_or(Depth::Every);
+    call.json(Ask::Snapshot(Snapshot::Verify(Verify { snapshot: None, read, path: None })), None).await
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Other {
+    /// The other's id or name.
+    to: String,
+}
+
+/// How what another holds differs from this one, by number: in all (`*`) and by collection.
+#[utoipa::path(get, path = "/v1/snapshots/{snapshot}/diff", tag = "v1",
+    params(("snapshot" = String, Path, description = "Its id or name"), Other),
+    responses((status = 200, body = Object), Errors))]
+pub(crate) async fn diff(
+    call: Call,
+    Path(from): Path<String>,
+    Query(Other { to }): Query<Other>,
+) -> Result<Json<Value>, HttpError> {
+    call.json(Ask::Snapshot(Snapshot::Diff { from, to, path: None }), Some("collections")).await
+}
+
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::parse_topic::{COUNT, COUNT_MAX};
 use axum::Json;
 use axum::extract::{Path, Query};
+use cairn_engine::parse_time;
 use cairn_engine::topics::TopicConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,6 +97,14 @@ pub(crate) async fn delete(call: Call, Path(name): Path<String>) -> Result<Json<
     call.json(Ask::Topic(Topics::Delete(name)), None).await
 }
 
+/// Takes superseded records out of one that is compacted by key, at once.
+#[utoipa::path(post, path = "/v1/topics/{topic}/compact", tag = "v1",
+    params(("topic" = String, Path, description = "Its name")),
+    security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
+pub(crate) async fn compact(call: Call, Path(name): Path<String>) -> Result<Json<Value>, HttpError> {
+    call.json(Ask::Topic(Topics::Compact(name)), None).await
+}
+
 #[derive(Deserialize, Default, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecordBody {
@@ -152,4 +161,26 @@ pub(crate) async fn read(
     }
     let ask = ReadTopic { name, partition, from_offset, count };
     call.json(Ask::Topic(Topics::Read(ask)), Some("records")).await
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct At {
+    /// RFC 3339; without a zone it is taken as UTC.
+    time: String,
+}
+
+/// The offset of the first record of a partition that is not earlier than a time; null: there is none.
+#[utoipa::path(get, path = "/v1/topics/{topic}/partitions/{partition}/offset", tag = "v1",
+    params(("topic" = String, Path, description = "Its name"),
+        ("partition" = u32, Path, description = "From 0"), At),
+    responses((status = 200, body = Object), Errors))]
+pub(crate) async fn offset(
+    call: Call,
+    Path((name, partition)): Path<(String, u32)>,
+    Query(At { time }): Query<At>,
+) -> Result<Json<Value>, HttpError> {
+    let time = parse_time(&time)?;
+    call.json(Ask::Topic(Topics::Offset { name, partition, time }), None).await
 }

@@ -1,10 +1,12 @@
 //! The write-ahead log: the same as WAL.
 
-use super::body::Body;
+use super::body::{Body, MaybeBody};
 use super::call::Call;
 use super::error::{Errors, HttpError};
 use super::options::each;
-use crate::command::{Ask, Wal};
+use crate::command::{Ask, ReplayWal, Wal};
+use crate::failure::Failure;
+use crate::parse_wal::in_order;
 use crate::wal_change::WalChange;
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -64,4 +66,36 @@ pub(crate) async fn verify(call: Call) -> Result<Json<Value>, HttpError> {
     security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
 pub(crate) async fn sync(call: Call) -> Result<Json<Value>, HttpError> {
     call.json(Ask::Wal(Wal::Sync), None).await
+}
+
+#[derive(Serialize, Deserialize, Default, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplayBody {
+    /// A directory of segments, below the data directory, or in `snapshot.dir` or one of `snapshot.allowed_dirs`; left out:
+    /// the database's own, of which all is applied.
+    path: Option<String>,
+    /// No record before this time is applied, in RFC 3339.
+    from: Option<String>,
+    /// No record after this time is.
+    to: Option<String>,
+    /// All that would be applied is read first.
+    verify: Option<bool>,
+    /// Only say what would be done.
+    dry_run: Option<bool>,
+}
+
+/// Applies the records of a directory of segments, each once. `GET /v1/jobs` tells how far it is.
+#[utoipa::path(post, path = "/v1/wal/replay", tag = "v1", request_body = ReplayBody,
+    security(("bearer" = []), ("basic" = [])), responses((status = 200, body = Object), Errors))]
+pub(crate) async fn replay(
+    call: Call,
+    MaybeBody(body): MaybeBody<ReplayBody>,
+) -> Result<Json<Value>, HttpError> {
+    if body.path.as_deref() == Some("") {
+        return Err(Failure::input("path: expected a directory, got an empty text").into());
+    }
+    let mut replay = ReplayWal::default();
+    each(&body, |name, value| replay.take(name, value))?;
+    in_order(replay.from, replay.to)?;
+    call.json(Ask::Wal(Wal::Replay(replay)), None).await
 }

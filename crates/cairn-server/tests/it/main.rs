@@ -23,6 +23,7 @@ mod http_client;
 mod http_data;
 mod http_kept;
 mod http_metrics;
+mod http_more;
 mod http_nvecd;
 mod http_rules;
 mod http_tls;
