@@ -12,7 +12,7 @@ use crate::live::Live;
 use crate::loaded::{self, Reading};
 use crate::mutation::{Change, DEFAULT_COLLECTION, Mutation};
 use crate::replay::{self, Lost, Until};
-use crate::settings::{Options, Settings};
+use crate::settings::{Limits, Options, Settings};
 use crate::state::State;
 use crate::timeline::Timeline;
 use crate::view::{Position, View};
@@ -68,6 +68,8 @@ pub struct Core {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) dir: TimelineDir,
     pub(crate) options: Options,
+    /// What one request may ask for: whoever steps the core says when it changed.
+    pub(crate) limits: Arc<Limits>,
     wal: WalSettings,
     /// Held shared by whoever reads the past.
     past: Arc<RwLock<()>>,
@@ -155,6 +157,7 @@ impl Core {
             storage,
             dir,
             backlog: Backlog::new(options.archive),
+            limits: Arc::new(options.limits.clone()),
             options,
             wal,
             past,
@@ -198,6 +201,7 @@ impl Core {
             storage,
             dir,
             backlog: Backlog::new(None),
+            limits: Arc::new(options.limits.clone()),
             options,
             wal: WalSettings { enabled: false, ..WalSettings::default() },
             past: Arc::default(),
@@ -249,7 +253,7 @@ impl Core {
             let state = self.live.state.read();
             let logged = batch.iter().filter(|mutation| !state.is_volatile(mutation)).count();
             let mut lsn = self.lsn.0 + logged as u64;
-            let mut deciders = Deciders::new(&state, &self.options.limits, now_us);
+            let mut deciders = Deciders::new(&state, &self.limits, now_us);
             for write in writes {
                 match deciders.decide(write.into()) {
                     Ok(mutation) => {
@@ -272,7 +276,7 @@ impl Core {
     /// Logs, syncs and applies a change of the collections themselves, if it can be.
     pub fn change_collections(&mut self, wanted: &CollectionChange) -> Result<Lsn> {
         self.writable()?;
-        let mutation = wanted.decide(&self.live.state.read(), &self.options.limits)?;
+        let mutation = wanted.decide(&self.live.state.read(), &self.limits)?;
         self.pending.push(mutation);
         self.flush()?;
         Ok(self.lsn)

@@ -13,7 +13,7 @@ use crate::maintenance::{Maintenance, MaintenanceThread};
 use crate::recover::Branch;
 use crate::roll::Roll;
 use crate::sequencer::{Message, Sequencer};
-use crate::settings::{FusionSettings, Options};
+use crate::settings::{FusionSettings, Limits, Options};
 use crate::timeline::Timeline;
 use crate::version;
 use crate::view::View;
@@ -105,6 +105,8 @@ pub(crate) struct Shared {
     pub options: Options,
     /// As it is now, and the version of that; `options` has what the engine was opened with.
     pub fusion: RwLock<(FusionSettings, u64)>,
+    /// As they are now; `options` has those that the engine was opened with.
+    pub limits: RwLock<Arc<Limits>>,
     pub live: RwLock<Arc<Live>>,
     pub status: Mutex<Status>,
 }
@@ -156,6 +158,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             database,
             fusion: RwLock::new((options.fusion.clone(), version::fresh())),
+            limits: RwLock::new(Arc::new(options.limits.clone())),
             options,
             live: RwLock::new(Arc::clone(core.live())),
             status: Mutex::default(),
@@ -296,6 +299,16 @@ impl Engine {
         if now.0 != settings {
             *now = (settings, version::fresh());
         }
+    }
+
+    /// What one request may ask for now.
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.inner.shared.limits.read())
+    }
+
+    /// Changes what one request may ask for, from the next one on; what is stored stays. Not remembered: opening says it anew.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.inner.shared.limits.write() = Arc::new(limits);
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {

@@ -125,7 +125,7 @@ impl Engine {
     /// Items of a collection near a vector, by the collection's name or an alias; `None`: `default`.
     pub fn similar_to_vector_in(&self, collection: Option<&str>, query: &Near) -> Result<Hits> {
         let top_k = self.reach(query.top_k, &query.how)?;
-        check_vector(&query.vector, self.options().limits.dimension)?;
+        check_vector(&query.vector, self.limits().dimension)?;
         let collection = self.live().collection(collection)?;
         let searcher = Searcher { collection: &collection, filter: query.filter.as_ref() };
         let (found, candidates) = searcher.near(&query.vector, top_k, query.min_score, None, &query.how)?;
@@ -155,7 +155,7 @@ impl Engine {
 
     /// How many of the best results are looked for: those of the page and those before it.
     fn reach(&self, top_k: usize, how: &SearchOptions) -> Result<usize> {
-        let max = self.options().limits.top_k;
+        let max = self.limits().top_k;
         let refused = |message: String| Err(Error::Input(message));
         match (top_k, how.offset.saturating_add(top_k), how.ef) {
             (0, ..) => refused("top_k must be positive, got 0".to_owned()),

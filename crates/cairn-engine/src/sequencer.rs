@@ -151,7 +151,10 @@ impl Sequencer {
         }
         let mut answers = match &self.loading {
             Some(reason) => writes.iter().map(|_| Err(Error::Loading(reason.clone()))).collect(),
-            None => self.core.step(writes),
+            None => {
+                self.core.limits = Arc::clone(&self.shared.limits.read());
+                self.core.step(writes)
+            }
         };
         for (n, done) in parts {
             let rest = answers.split_off(n);
@@ -179,7 +182,10 @@ impl Sequencer {
             Message::Change { change, answer } => {
                 let result = match &self.loading {
                     Some(reason) => Err(Error::Loading(reason.clone())),
-                    None => self.core.change_collections(&change),
+                    None => {
+                        self.core.limits = Arc::clone(&self.shared.limits.read());
+                        self.core.change_collections(&change)
+                    }
                 };
                 drop(answer.send(result));
             }

@@ -112,6 +112,9 @@ impl EngineBackend {
         let cache = Arc::clone(&self.cache);
         live.on_change(move |config| {
             engine.set_fusion(config.fusion.clone());
+            if *engine.limits() != config.limits {
+                engine.set_limits(config.limits.clone());
+            }
             cache.configure(&config.cache);
         });
         EngineBackend { live: Some(live), ..self }
@@ -127,10 +130,31 @@ impl EngineBackend {
         EngineBackend { archiver: Mutex::new(Some(archiver)), ..self }
     }
 
-    /// Makes snapshots by the schedules of the configuration from now on.
+    /// Makes snapshots by the schedules of the configuration from now on, and by others when it changes.
     pub(crate) fn start_schedules(self: &Arc<Self>) -> Result<(), Failure> {
-        *self.scheduler.lock() = Scheduler::start(self)?;
+        self.schedule(&self.snapshot)?;
+        let weak = Arc::downgrade(self);
+        if let Some(live) = &self.live {
+            live.on_change(move |config| {
+                if let Some(backend) = weak.upgrade()
+                    && let Err(failure) = backend.schedule(&config.snapshot)
+                {
+                    tracing::error!(%failure, "the schedules stay as they were");
+                }
+            });
+        }
         Ok(())
+    }
+
+    fn schedule(self: &Arc<Self>, config: &SnapshotConfig) -> Result<(), Failure> {
+        let mut scheduler = self.scheduler.lock();
+        match &mut *scheduler {
+            Some(running) => running.change(self, config),
+            none => {
+                *none = Scheduler::start(self, config)?;
+                Ok(())
+            }
+        }
     }
 
     /// How the schedules are doing.

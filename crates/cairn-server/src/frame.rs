@@ -40,6 +40,11 @@ impl Framer {
         self.line_bytes_max
     }
 
+    /// Changes the longest line allowed, from the next one on.
+    pub fn set_line_bytes_max(&mut self, line_bytes_max: usize) {
+        self.line_bytes_max = line_bytes_max;
+    }
+
     /// Takes bytes received.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.space(bytes.len()).extend_from_slice(bytes);

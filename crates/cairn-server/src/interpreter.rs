@@ -3,6 +3,7 @@
 use crate::auth::{Auth, Caller, Role};
 use crate::backend::{Backend, Written};
 use crate::command::{Ask, Command, Session};
+use crate::config::Config;
 use crate::counters::Counters;
 use crate::failure::Failure;
 use crate::frame::{Framer, Line};
@@ -61,6 +62,8 @@ struct Client {
     peer: IpAddr,
     /// By which the caller is known.
     auth: Arc<Auth>,
+    /// Of which the rules are.
+    config: Arc<Config>,
 }
 
 /// What is to be done next.
@@ -118,8 +121,8 @@ impl Interpreter {
 
     /// Of a client at this address, who may do only what its password gives it, and only so much of it.
     pub fn with_client(self, live: Arc<Live>, peer: IpAddr) -> Self {
-        let auth = live.auth();
-        Interpreter { caller: auth.anonymous(), client: Some(Client { live, peer, auth }), ..self }
+        let (auth, config) = (live.auth(), live.config());
+        Interpreter { caller: auth.anonymous(), client: Some(Client { live, peer, auth, config }), ..self }
     }
 
     /// Where received bytes go.
@@ -172,13 +175,22 @@ impl Interpreter {
         (!batch.slots.0.is_empty()).then_some(Step::Batch(batch))
     }
 
-    /// Who showed a password that is none any more must show another.
+    /// Who showed a password that is none any more must show another; what one request may ask for is as it is now.
     fn meet(&mut self) {
         let Some(client) = &mut self.client else { return };
         let auth = client.live.auth();
         if !Arc::ptr_eq(&auth, &client.auth) {
             self.caller = auth.anonymous();
             client.auth = auth;
+        }
+        let config = client.live.config();
+        if !Arc::ptr_eq(&config, &client.config) {
+            client.config = config;
+            let Rules { limits, line_bytes_max, dialect } = client.config.rules();
+            if (&limits, line_bytes_max) != (&self.rules.limits, self.rules.line_bytes_max) {
+                self.rules = Arc::new(Rules { limits, line_bytes_max, dialect });
+                self.framer.set_line_bytes_max(line_bytes_max);
+            }
         }
     }
 

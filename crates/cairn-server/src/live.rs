@@ -104,7 +104,8 @@ impl Live {
         let hooks = self.hooks.lock();
         let old = self.config();
         let (mut next, mut reloaded) = (Config::clone(&old), Reloaded::default());
-        for key in keys().filter(|key| key.inert().is_none() && !key.name.starts_with("security.")) {
+        let by_text = |key: &&Key| key.inert().is_none() && changing(key.name) != Changing::Reload;
+        for key in keys().filter(by_text) {
             let (before, after) = (shown(&old, key), shown(new, key));
             if before == after {
                 continue;
@@ -123,6 +124,10 @@ impl Live {
             next.written.retain(|name, _| !name.starts_with("security."));
             next.written.extend(security.map(|(name, text)| (*name, text.clone())));
             reloaded.changed.push("security");
+        }
+        if next.snapshot.schedules != new.snapshot.schedules {
+            next.snapshot.schedules = new.snapshot.schedules.clone();
+            reloaded.changed.push("snapshot.schedule");
         }
         self.put(next, &hooks)?;
         Ok(reloaded)

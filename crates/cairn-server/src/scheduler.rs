@@ -1,6 +1,7 @@
 //! `Scheduler`: the thread that makes what the schedules of the configuration ask for, one at a time.
 
 use crate::auto_dump;
+use crate::config::SnapshotConfig;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::schedules::{ScheduleStatus, Task, What, tasks};
@@ -19,40 +20,61 @@ const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// Runs until stopped or dropped.
 pub(crate) struct Scheduler {
-    stop: Option<Sender<()>>,
+    /// Takes other tasks; it ends when this is gone.
+    tell: Option<Sender<Vec<Task>>>,
+    /// What it was told last.
+    tasks: Vec<Task>,
     cancel: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     shown: Arc<Mutex<Vec<ScheduleStatus>>>,
 }
 
 impl Scheduler {
-    /// Starts the schedules of the backend's configuration; `None`: it has none. The backend is not kept alive by it.
-    pub fn start(backend: &Arc<EngineBackend>) -> Result<Option<Scheduler>, Failure> {
-        let database = backend.engine.stats().database.to_string();
-        let seed = u64::from_str_radix(database.get(..16).unwrap_or_default(), 16).unwrap_or(0);
-        let tasks = tasks(&backend.snapshot, seed)?;
+    /// Starts the schedules of a configuration; `None`: it has none. The backend is not kept alive by it.
+    pub fn start(
+        backend: &Arc<EngineBackend>,
+        config: &SnapshotConfig,
+    ) -> Result<Option<Scheduler>, Failure> {
+        let tasks = tasks(config, seed(backend))?;
         if tasks.is_empty() {
             return Ok(None);
         }
         let shown = Arc::new(Mutex::new(tasks.iter().map(Task::status).collect()));
         let cancel = Arc::new(AtomicBool::new(false));
-        let since_us = backend.now_us();
-        let mut runners: Vec<Runner> = tasks.into_iter().map(|task| Runner::new(task, since_us)).collect();
+        let mut runners = runners(tasks.clone(), Vec::new(), backend.now_us());
         let (weak, (statuses, cancelled)) =
             (Arc::downgrade(backend), (Arc::clone(&shown), Arc::clone(&cancel)));
-        let (stop, told) = channel();
+        let (tell, told) = channel();
         let run = move || {
             loop {
                 let Some(wait) = look(&weak, &mut runners, &statuses, &cancelled) else { return };
-                if told.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-                    return;
+                match told.recv_timeout(wait) {
+                    Ok(tasks) => {
+                        let Some(backend) = weak.upgrade() else { return };
+                        runners = self::runners(tasks, runners, backend.now_us());
+                        *statuses.lock() = runners.iter().map(|runner| runner.status.clone()).collect();
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         };
         let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(run).map_err(|e| {
             Failure::new(ErrorKind::Busy, format!("cannot start the scheduler of snapshots: {e}"))
         })?;
-        Ok(Some(Scheduler { stop: Some(stop), cancel, thread: Some(thread), shown }))
+        Ok(Some(Scheduler { tell: Some(tell), tasks, cancel, thread: Some(thread), shown }))
+    }
+
+    /// Goes by another configuration, once what is being made is made. A schedule that is as it was goes on as it was.
+    pub fn change(&mut self, backend: &EngineBackend, config: &SnapshotConfig) -> Result<(), Failure> {
+        let tasks = tasks(config, seed(backend))?;
+        if tasks != self.tasks {
+            let gone =
+                || Failure::new(ErrorKind::Bug, "the scheduler of snapshots is gone; please report it");
+            self.tell.as_ref().and_then(|tell| tell.send(tasks.clone()).ok()).ok_or_else(gone)?;
+            self.tasks = tasks;
+        }
+        Ok(())
     }
 
     /// How each schedule is doing.
@@ -63,7 +85,7 @@ impl Scheduler {
     /// Ends it; what it is making is cancelled and leaves nothing.
     fn stop(&mut self) {
         self.cancel.store(true, Ordering::Relaxed);
-        self.stop = None;
+        self.tell = None;
         if let Some(thread) = self.thread.take()
             // It may be the one that lets the backend go.
             && thread.thread().id() != std::thread::current().id()
@@ -78,6 +100,21 @@ impl Drop for Scheduler {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Makes one server's jitter differ from another's.
+fn seed(backend: &EngineBackend) -> u64 {
+    let database = backend.engine.stats().database.to_string();
+    u64::from_str_radix(database.get(..16).unwrap_or_default(), 16).unwrap_or(0)
+}
+
+/// Who works on these tasks: those who do already, and new ones that begin now.
+fn runners(tasks: Vec<Task>, mut before: Vec<Runner>, now_us: i64) -> Vec<Runner> {
+    let of = |task: Task| match before.iter().position(|runner| runner.task == task) {
+        Some(at) => before.swap_remove(at),
+        None => Runner::new(task, now_us),
+    };
+    tasks.into_iter().map(of).collect()
 }
 
 /// Runs what is due; how long to wait then. `None`: it is over.
@@ -101,6 +138,7 @@ fn look(
             let us = u64::try_from(due.saturating_sub(backend.now_us())).unwrap_or(0);
             wait = wait.min(Duration::from_micros(us));
         }
+        // Only this thread changes how many there are.
         if let Some(status) = shown.lock().get_mut(at) {
             *status = runner.status.clone();
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 const AUTO: &str = "auto";
 
 /// What a schedule makes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
     /// A dump, of which so many stay.
     Dump { retain: u32 },
@@ -24,7 +24,7 @@ pub(crate) enum What {
 }
 
 /// A schedule of the configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Task {
     pub name: String,
     pub schedule: Schedule,

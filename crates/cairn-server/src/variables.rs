@@ -12,7 +12,7 @@ pub(crate) enum Changing {
     Set,
     /// Likewise, where somebody owns the log.
     SetLog,
-    /// By a reload: passwords never go over the wire.
+    /// By a reload: passwords never go over the wire, and schedules are more than a line.
     Reload,
     /// After a restart.
     Restart,
@@ -20,6 +20,9 @@ pub(crate) enum Changing {
 
 /// Keys that SET changes. Whoever uses one asks [`Live::config`] each time, or is told ([`Live::on_change`]).
 const MUTABLE: &[&str] = &[
+    "api.http.cors_allow_origin",
+    "api.http.enable_cors",
+    "api.http.timeout_sec",
     "api.rate_limiting.capacity",
     "api.rate_limiting.enable",
     "api.rate_limiting.max_clients",
@@ -30,10 +33,18 @@ const MUTABLE: &[&str] = &[
     "cache.max_memory_mb",
     "cache.min_query_cost_ms",
     "cache.ttl_seconds",
+    "limits.batch_queries",
+    "limits.bulk_bytes",
+    "limits.dimension",
+    "limits.http_body_bytes",
+    "limits.id_bytes",
+    "limits.line_bytes",
+    "limits.metadata_bytes",
     "network.allow_cidrs",
     "performance.connection_timeout_sec",
     "performance.max_connections",
     "performance.max_connections_per_ip",
+    "performance.max_query_length",
     "performance.reactor_max_total_buffered_bytes",
     "performance.recv_buffer_size",
     "performance.request_timeout_sec",
@@ -45,6 +56,9 @@ const MUTABLE: &[&str] = &[
     "similarity.adaptive_maturity_threshold",
     "similarity.fusion_alpha",
     "similarity.fusion_beta",
+    "similarity.max_top_k",
+    "snapshot.interval_sec",
+    "snapshot.retain",
 ];
 
 /// Sections whose values anybody may see.
@@ -55,6 +69,7 @@ pub(crate) fn changing(name: &str) -> Changing {
     match name {
         "logging.level" => Changing::SetLog,
         _ if MUTABLE.contains(&name) => Changing::Set,
+        "snapshot.schedule" => Changing::Reload,
         _ if name.starts_with("security.") => Changing::Reload,
         _ => Changing::Restart,
     }

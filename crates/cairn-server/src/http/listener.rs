@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// How long accepting pauses when the system has no room for another connection.
@@ -59,7 +60,6 @@ impl Listener {
         let Listener { listener, service, tls, .. } = self;
         let open = Arc::<Connections>::default();
         let refusing = Arc::new(Semaphore::new(REFUSING_MAX));
-        let timeout = service.live.config().http.timeout;
         let gate = Arc::new(Gate::new(Arc::clone(&service), stopping.clone()));
         let router = routes::router(gate);
         let mut connections = JoinSet::new();
@@ -94,8 +94,10 @@ impl Listener {
                     continue;
                 }
             };
-            let connection =
-                Connection { router: router.clone(), peer: Peer(peer), timeout, stopping: stopping.clone() };
+            let config = service.live.config();
+            let (timeout, take_timeout) = (config.http.timeout, config.idle_timeout);
+            let (router, stopping) = (router.clone(), stopping.clone());
+            let connection = Connection { router, peer: Peer(peer), timeout, take_timeout, stopping };
             let (active, tls) = (Active::new(Arc::clone(&service)), tls.clone());
             connections.spawn(async move {
                 connection.begin(stream, tls).await;
@@ -130,6 +132,8 @@ struct Connection {
     peer: Peer,
     /// Of a head, and of the silence between two requests.
     timeout: Duration,
+    /// How long a peer may take nothing of an answer that is ready.
+    take_timeout: Duration,
     stopping: watch::Receiver<bool>,
 }
 
@@ -149,7 +153,9 @@ impl Connection {
     }
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Connection { router, peer, timeout, mut stopping } = self;
+        let Connection { router, peer, timeout, take_timeout, mut stopping } = self;
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(take_timeout));
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
@@ -159,7 +165,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(timeout)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,

@@ -110,6 +110,54 @@ fn a_first_automatic_dump_and_a_first_snapshot_are_made_at_once() {
 }
 
 #[test]
+fn schedules_of_a_file_are_taken_over_when_it_is_read_again() {
+    run(async {
+        let server = Running::start().await;
+        let mut client = server.client().await;
+        let mut new = config();
+        new.snapshot.schedules = schedules("snapshot: {schedule: [{name: hourly, every: 2h}]}");
+        let reloaded = server.live.reload(&new).unwrap();
+        assert_eq!((reloaded.changed, reloaded.restart), (vec!["snapshot.schedule"], vec![]));
+        ran(&mut client, "name=hourly kind=snapshot when=\"every 2h\" keeps=all next=2025-01-18T14:00:00Z")
+            .await;
+        // Only the second is other than it was: the first goes on, with what it counted.
+        let text = "snapshot: {schedule: [{name: hourly, every: 2h}, {name: daily, cron: \"0 2 * * *\"}]}";
+        new.snapshot.schedules = schedules(text);
+        assert_eq!(server.live.reload(&new).unwrap().changed, ["snapshot.schedule"]);
+        ran(&mut client, "name=daily kind=snapshot when=\"cron 0 2 * * * UTC\" keeps=all next=2025").await;
+        assert!(ran(&mut client, "name=hourly").await.contains(" runs=1 failures=0 "));
+        assert_eq!(server.live.reload(&new).unwrap().changed, Vec::<&str>::new());
+        // What the list of names does not show is a change, too.
+        new.snapshot.schedules = schedules(&text.replace("2h", "3h"));
+        assert_eq!(server.live.reload(&new).unwrap().changed, ["snapshot.schedule"]);
+        ran(&mut client, "name=hourly kind=snapshot when=\"every 3h\" keeps=all next=2025-01-18T15:00:00Z")
+            .await;
+        server.live.reload(&config()).unwrap();
+        while head(client.snapshot_schedule().await) != "OK SNAPSHOT_SCHEDULES 0" {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(client.snapshot_list().await.unwrap().lines.len(), 1);
+        server.stop().await;
+    });
+}
+
+#[test]
+fn automatic_dumps_begin_when_their_interval_is_set() {
+    run(async {
+        let server = Running::start().await;
+        let mut client = server.client().await;
+        client.request("SET snapshot.interval_sec 600").await.unwrap();
+        ran(&mut client, "name=auto kind=dump when=\"every 10m\" keeps=retain=3 next=2025-01-18T12:10:00Z")
+            .await;
+        client.request("SET snapshot.retain 5").await.unwrap();
+        ran(&mut client, "name=auto kind=dump when=\"every 10m\" keeps=retain=5 ").await;
+        let message = refused(&mut client, "SET snapshot.schedule []").await;
+        assert_eq!(message, "Variable is immutable: snapshot.schedule (change the file and send SIGHUP)");
+        server.stop().await;
+    });
+}
+
+#[test]
 fn a_failed_one_is_shown_and_tried_again() {
     run(async {
         let mut config = config();

@@ -32,6 +32,7 @@ mod interpreter;
 mod keeping;
 mod limiter;
 mod limits;
+mod limits_set;
 mod lines;
 mod loading;
 mod model;

@@ -3,7 +3,7 @@
 use cairn_client::{Block, Client, Reply};
 use cairn_disk::{SimDisk, Storage};
 use cairn_engine::{Engine, ManualClock, Options};
-use cairn_server::{Config, Counters, EngineBackend, Failure, Server};
+use cairn_server::{Config, Counters, EngineBackend, Failure, Live, Server};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,7 @@ pub struct Running {
     pub addr: SocketAddr,
     pub http: Option<SocketAddr>,
     pub disk: SimDisk,
+    pub live: Arc<Live>,
     stop: oneshot::Sender<()>,
     done: JoinHandle<Result<(), Failure>>,
 }
@@ -59,12 +60,12 @@ impl Running {
 
     pub async fn start_engine(engine: Engine, disk: SimDisk, config: Config) -> Running {
         let server = Server::bind(config, engine, Arc::new(disk.clone())).await.unwrap();
-        let (addr, http) = (server.tcp_addr(), server.http_addr());
+        let (addr, http, live) = (server.tcp_addr(), server.http_addr(), server.live());
         let (stop, stopped) = oneshot::channel::<()>();
         let done = tokio::spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Running { addr, http, disk, stop, done }
+        Running { addr, http, disk, live, stop, done }
     }
 
     pub async fn client(&self) -> Client {

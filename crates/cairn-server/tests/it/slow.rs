@@ -1,5 +1,6 @@
 //! Clients that send or take slowly, and what all of them may make the server hold.
 
+use crate::http_client::{Http, http_config};
 use crate::running::{Running, config, run};
 use cairn_client::{Client, Reply};
 use cairn_server::Config;
@@ -125,6 +126,32 @@ fn peers_that_read_nothing_are_ended_and_give_back_what_they_held() {
             tokio::task::yield_now().await;
         }
         server.stop().await;
+    });
+}
+
+#[test]
+fn http_peers_that_read_nothing_are_ended_and_quiet_ones_are_not() {
+    run(async {
+        let mut config = http_config();
+        config.idle_timeout = Duration::from_millis(200);
+        let http = Http::start_with(config).await;
+        let mut quiet = TcpStream::connect(http.addr).await.unwrap();
+        quiet.write_all(b"GET /v1/jobs/events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(http.addr).await.unwrap();
+            // So many documents are more than the buffers of any system take.
+            let asks = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20_000);
+            // Fails, or ends when the server gives up.
+            let _ = stream.write_all(asks.as_bytes()).await;
+            streams.push(stream);
+        }
+        // Whoever asks, and the stream of events, of which nothing is waiting to be taken.
+        while lone(&http.running, "active_connections").await != Some(2) {
+            tokio::task::yield_now().await;
+        }
+        drop((streams, quiet));
+        http.stop().await;
     });
 }
 
