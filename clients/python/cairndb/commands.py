@@ -1,6 +1,6 @@
 """The typed commands, for a client (done at once) and a pipeline (done together)."""
 
-from typing import Any, Callable, List, Optional, TypeVar, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar, Union
 
 from . import replies
 from .errors import InputError, ProtocolError
@@ -192,9 +192,24 @@ class Commands:
 
     # Snapshots in the server's repository. Each is named by its id or its name.
 
-    def snapshot_create(self, **values: Any) -> Block:
-        """Takes a snapshot: ``name``, ``compression`` (zstd, gzip, none), ``description``, ``tags``, ``collections``,
-        ``incremental=True``, ``base``, ``path``. Its id: ``["id"]``."""
+    def snapshot_create(
+        self,
+        *,
+        name: Optional[str] = None,
+        compression: Optional[str] = None,
+        description: Optional[str] = None,
+        tags: Union[str, Sequence[str]] = (),
+        collections: Union[str, Sequence[str]] = (),
+        incremental: bool = False,
+        base: Optional[str] = None,
+        path: Optional[str] = None,
+    ) -> Block:
+        """Takes a snapshot; its id: ``["id"]``. ``compression`` is zstd, gzip or none. Without ``collections`` it covers all.
+        ``incremental`` stores only what changed since the newest one, ``base`` what changed since that one; neither
+        needs another to be restored."""
+        values: Dict[str, Any] = {"name": name, "compression": compression, "description": description}
+        values.update(tags=_listed("tags", tags), collections=_listed("collections", collections))
+        values.update(incremental=incremental or None, base=base, path=path)
         return self._lines("SNAPSHOT CREATE" + options(values))
 
     def snapshot_list(self, **values: Any) -> Block:
@@ -396,6 +411,16 @@ def _search(
 ) -> str:
     line = f" filter={rest('filter', filter)}" if filter is not None else ""
     return line + options({"min_score": min_score, "ef": ef, "exact": _FLAG[exact], "offset": offset})
+
+
+def _listed(name: str, values: Union[str, Sequence[str]]) -> Optional[str]:
+    """Words between commas; those of a sequence hold none."""
+    if isinstance(values, str):
+        return values or None
+    for value in values:
+        if not isinstance(value, str) or "," in value or not value.strip():
+            raise InputError(f"{name}: expected words without a comma, got {value!r}")
+    return ",".join(values) or None
 
 
 def _optional(what: str, value: Optional[str]) -> str:

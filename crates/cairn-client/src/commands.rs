@@ -1,7 +1,7 @@
 //! The typed commands of a client.
 
 use crate::request::{rest, word};
-use crate::{Block, Client, Hit, Op, Reply, Result, Sim};
+use crate::{Block, Client, Error, Hit, Op, Reply, Result, Sim};
 
 /// How the parts of a snapshot are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,14 @@ pub struct Create {
     pub compression: Option<Compression>,
     /// Words for people.
     pub description: Option<String>,
+    /// Free words, none with a comma.
+    pub tags: Vec<String>,
+    /// The collections it covers; none: all.
+    pub collections: Vec<String>,
+    /// Only what changed since the newest snapshot is stored; it needs no other when it is restored.
+    pub incremental: bool,
+    /// As `incremental`, since this one, by its id or name.
+    pub base: Option<String>,
 }
 
 /// What SNAPSHOT PRUNE is to do.
@@ -129,6 +137,17 @@ impl Client {
         if let Some(description) = &options.description {
             line.push_str(&format!(" description={}", quoted("description", description)?));
         }
+        for (name, values) in [("tags", &options.tags), ("collections", &options.collections)] {
+            if !values.is_empty() {
+                line.push_str(&format!(" {name}={}", quoted(name, &listed(name, values)?)?));
+            }
+        }
+        if options.incremental {
+            line.push_str(" incremental=on");
+        }
+        if let Some(base) = &options.base {
+            line.push_str(&format!(" base={}", quoted("base", base)?));
+        }
         self.lines(&line).await
     }
 
@@ -212,4 +231,12 @@ impl Client {
 /// A value in double quotes.
 pub(crate) fn quoted(what: &'static str, value: &str) -> Result<String> {
     Ok(format!("\"{}\"", rest(what, value)?.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// Values between commas; one that would be taken for two, or for none, is refused.
+fn listed(name: &str, values: &[String]) -> Result<String> {
+    match values.iter().find(|value| value.contains(',') || value.trim().is_empty()) {
+        Some(value) => Err(Error::Input(format!("{name}: expected words without a comma, got {value:?}"))),
+        None => Ok(values.join(",")),
+    }
 }

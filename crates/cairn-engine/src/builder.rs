@@ -124,8 +124,8 @@ impl StateBuilder {
         let item = self.state.intern_item(id);
         let event = RingEvent { time_s, item, op, score };
         self.state.counts.events += 1;
-        self.state.counts.events -=
-            self.state.rings.push(context, event, self.state.settings.ctx_buffer_size);
+        let Collection { rings, named, settings, counts, .. } = &mut self.state;
+        counts.events -= rings.push(context, event, settings.ctx_buffer_size, named);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use crate::indexed_fields::IndexedFields;
 use crate::metadata::Metadata;
 use crate::metadata_pages::MetadataTable;
 use crate::mutation::Change;
+use crate::named::Named;
 use crate::names::{Contexts, Items, Names};
 use crate::neighbours::Neighbours;
 use crate::places::Places;
@@ -52,6 +53,8 @@ pub(crate) struct Collection {
     pub metadata: MetadataTable,
     pub fields: IndexedFields,
     pub rings: Rings,
+    /// Which items the rings name. It follows from them.
+    pub named: Named,
     pub neighbours: Neighbours,
     pub dedup: Dedup,
     pub vectors: Vectors,
@@ -75,6 +78,7 @@ impl Collection {
             metadata: MetadataTable::default(),
             fields: IndexedFields::default(),
             rings: Rings::default(),
+            named: Named::default(),
             neighbours: Neighbours::default(),
             dedup: Dedup::default(),
             vectors,
@@ -151,7 +155,23 @@ impl Collection {
             self.fields.set(item, Some(&old), None);
             self.counts.metadata -= 1;
         }
+        if !self.has(item) {
+            self.versions.forgotten();
+        }
         Ok(())
+    }
+
+    /// The number of an item that there is. A name that has nothing any more, neither vector, metadata nor neighbours nor an
+    /// event in a ring, is as if it had never been: its number is layout.
+    pub fn known(&self, id: &str) -> Option<u32> {
+        self.items.find(id).filter(|&item| self.has(item))
+    }
+
+    fn has(&self, item: u32) -> bool {
+        self.places.get(item).is_some()
+            || self.named.has(item)
+            || self.neighbours.view.len(item) > 0
+            || self.metadata.get(item).is_some()
     }
 
     /// Replaces an item's metadata.
@@ -209,7 +229,8 @@ impl Collection {
         let event = RingEvent { time_s, item, op, score };
         self.co_occur(context, event);
         self.counts.events += 1;
-        self.counts.events -= self.rings.push(context, event, self.settings.ctx_buffer_size);
+        let capacity = self.settings.ctx_buffer_size;
+        self.counts.events -= self.rings.push(context, event, capacity, &mut self.named);
     }
 
     fn is_duplicate(&self, context: u32, item: u32, op: EventOp, score: u8, time_s: i64) -> bool {
@@ -339,7 +360,7 @@ impl Collection {
         }
         self.dedup.shrink(settings.dedup_cache_size);
         if settings.ctx_buffer_size < self.settings.ctx_buffer_size {
-            self.counts.events -= self.rings.shrink(settings.ctx_buffer_size);
+            self.counts.events -= self.rings.shrink(settings.ctx_buffer_size, &mut self.named);
         }
         self.settings = settings;
         Ok(())

@@ -24,7 +24,7 @@ impl Engine {
         let (place, vectors, metadata) = {
             let state = collection.read();
             let unknown = || Error::NotFound(format!("Item not found: {id}"));
-            let item = state.items.find(id).ok_or_else(unknown)?;
+            let item = state.known(id).ok_or_else(unknown)?;
             let metadata = state.metadata.get(item).map(|m| Metadata::clone(m)).unwrap_or_default();
             (state.places.get(item), state.vectors.clone(), metadata)
         };

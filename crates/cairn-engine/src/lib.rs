@@ -47,6 +47,7 @@ mod manifest;
 mod metadata;
 mod metadata_pages;
 mod mutation;
+mod named;
 mod names;
 mod near;
 mod neighbours;

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::kept::{MANIFEST_BYTES_MAX, listed};
 use crate::layout::{TimelineDir, derived_of, pages_number, segment_number};
 use crate::manifest::{FileRef, Manifest};
+use crate::named::Named;
 use crate::page_file::{self, StoredPage};
 use crate::spec::{CollectionSpec, StorageMode};
 use crate::state::State;
@@ -317,6 +318,7 @@ fn rebuild(c: &mut Collection, head: &crate::manifest::Head) -> Result<()> {
     c.places.check(head.items)?;
     c.metadata.check(head.items)?;
     c.rings.check(head.contexts, head.items)?;
+    c.named = Named::of(&c.rings);
     c.neighbours.rebuild(head.items, head.scale()?)?;
     c.dedup.rebuild(head.ends(), head.contexts, head.items)?;
     c.vectors.rebuild(&c.places, head.items)?;

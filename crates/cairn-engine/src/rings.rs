@@ -3,6 +3,7 @@
 use crate::codec::Decoder;
 use crate::error::{Error, Result};
 use crate::event::{EventOp, RingEvent};
+use crate::named::Named;
 use crate::settings::Settings;
 use crate::tree::{Page, Tree};
 
@@ -56,22 +57,23 @@ impl Rings {
     }
 
     /// Adds the newest event; the oldest make room. Returns how many did.
-    pub fn push(&mut self, context: u32, event: RingEvent, capacity: u32) -> u64 {
+    pub fn push(&mut self, context: u32, event: RingEvent, capacity: u32, named: &mut Named) -> u64 {
         let ring = &mut self.0.get_mut(context).0;
         let over = (ring.len() + 1).saturating_sub(capacity as usize);
-        ring.drain(..over);
+        ring.drain(..over).for_each(|gone| named.remove(gone.item));
+        named.add(event.item);
         ring.push(event);
         over as u64
     }
 
     /// Cuts every ring to its newest `capacity` events. Returns how many events went.
-    pub fn shrink(&mut self, capacity: u32) -> u64 {
+    pub fn shrink(&mut self, capacity: u32, named: &mut Named) -> u64 {
         let over = |ring: &[RingEvent]| ring.len().saturating_sub(capacity as usize);
         let mut gone = 0;
         for context in self.0.numbers() {
             let n = over(self.get(context));
             if n > 0 {
-                self.0.get_mut(context).0.drain(..n);
+                self.0.get_mut(context).0.drain(..n).for_each(|gone| named.remove(gone.item));
                 gone += n as u64;
             }
         }

@@ -206,7 +206,7 @@ impl Searcher<'_> {
     fn asked(&self, id: &str) -> Result<Asked> {
         let (item, place, vectors, neighbours) = {
             let state = self.collection.read();
-            let item = state.items.find(id).ok_or_else(|| unknown(id))?;
+            let item = state.known(id).ok_or_else(|| unknown(id))?;
             (item, state.places.get(item), state.vectors.clone(), state.neighbours.view.len(item))
         };
         // A disk may have to be waited for: no lock is held.

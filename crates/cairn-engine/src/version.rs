@@ -60,6 +60,11 @@ impl Versions {
         self.0.events = fresh();
     }
 
+    /// An item has nothing any more: what searches by its events answered, too.
+    pub fn forgotten(&mut self) {
+        self.0.events = fresh();
+    }
+
     fn of(&self, using: Using, filter: Option<&Filter>) -> Version {
         let Versions(now) = self;
         Version {

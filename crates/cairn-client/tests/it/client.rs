@@ -26,6 +26,7 @@ fn typed_commands_send_their_lines() {
             name: Some("daily".into()),
             compression: Some(Compression::Gzip),
             description: Some("say \"x\"".into()),
+            ..Create::default()
         };
         let created = client.snapshot_create(&options).await.unwrap();
         assert_eq!((created.head.as_str(), created.number("lsn")), ("OK SNAPSHOT_CREATED snap-1", Some(7)));
@@ -33,6 +34,39 @@ fn typed_commands_send_their_lines() {
         let lines = server.await.unwrap();
         assert_eq!(lines[4], "SNAPSHOT CREATE name=daily compression=gzip description=\"say \\\"x\\\"\"");
         assert_eq!(lines[5], "DUMP SAVE");
+    });
+}
+
+#[test]
+fn all_options_of_a_snapshot_are_said_and_what_would_be_two_words_is_refused() {
+    run(async {
+        let (addr, server) = scripted(vec![
+            b"OK SNAPSHOT_CREATED snap-2\r\nEND\r\n",
+            b"OK SNAPSHOT_CREATED snap-3\r\nEND\r\n",
+        ])
+        .await;
+        let mut client = Client::connect(addr).await.unwrap();
+        let words = |all: &[&str]| all.iter().map(|word| word.to_string()).collect::<Vec<_>>();
+        let options = Create {
+            tags: words(&["nightly", "of two words"]),
+            collections: words(&["books"]),
+            base: Some("daily".into()),
+            ..Create::default()
+        };
+        client.snapshot_create(&options).await.unwrap();
+        client.snapshot_create(&Create { incremental: true, ..Create::default() }).await.unwrap();
+        for wrong in ["a,b", " ", ""] {
+            let options = Create { tags: words(&[wrong]), ..Create::default() };
+            let error = client.snapshot_create(&options).await.unwrap_err().to_string();
+            assert!(error.contains("tags: expected words without a comma"), "{error}");
+        }
+        assert_eq!(
+            server.await.unwrap(),
+            [
+                "SNAPSHOT CREATE tags=\"nightly,of two words\" collections=\"books\" base=\"daily\"",
+                "SNAPSHOT CREATE incremental=on",
+            ]
+        );
     });
 }
 

@@ -147,7 +147,6 @@ pub struct Reference {
     turns: BTreeMap<u64, Remembered>,
     next_turn: u64,
     neighbours: BTreeMap<String, BTreeMap<String, f64>>,
-    named_by_events: HashSet<String>,
     vectors: BTreeMap<String, Vec<f32>>,
     metadata: BTreeMap<String, Fields>,
 }
@@ -163,7 +162,6 @@ impl Reference {
             turns: BTreeMap::new(),
             next_turn: 0,
             neighbours: BTreeMap::new(),
-            named_by_events: HashSet::new(),
             vectors: BTreeMap::new(),
             metadata: BTreeMap::new(),
         }
@@ -177,7 +175,6 @@ impl Reference {
             return false;
         }
         self.stored_events += 1;
-        self.named_by_events.insert(id.to_string());
         self.remember(context, id, op, score, time_s);
         let new = RingEvent { id: id.to_string(), op, score, time_s };
         let priors = self.rings.get(context).cloned().unwrap_or_default();
@@ -335,7 +332,9 @@ impl Reference {
     }
 
     fn is_known(&self, id: &str) -> bool {
-        self.vectors.contains_key(id) || self.named_by_events.contains(id)
+        let in_ring = || self.rings.values().flatten().any(|event| event.id == id);
+        let listed = self.neighbours.get(id).is_some_and(|list| !list.is_empty());
+        self.vectors.contains_key(id) || listed || in_ring()
     }
 
     fn alpha(&self, id: &str, adaptive: bool) -> f64 {

@@ -62,7 +62,11 @@ fn a_write_changes_the_versions_of_searches_that_read_what_it_changes() {
     assert_eq!(changed_by(Write::Decay { factor: 0.5 }), [0, 2, 4, 6]);
     assert_eq!(changed_by(vector("c", &[1.0, 1.0])), [1, 2, 3, 5, 6, 7]);
     assert_eq!(changed_by(metadata("b", "n:2")), [4, 5, 6, 7]);
-    assert_eq!(changed_by(Write::VectorDelete { id: "b".to_owned() }), [1, 2, 3, 4, 5, 6, 7]);
+    let deleted = |id: &str| changed_by(Write::VectorDelete { id: id.to_owned() });
+    // An event names it: it goes on being known to searches by events.
+    assert_eq!(deleted("a"), [1, 2, 3, 4, 5, 6, 7]);
+    // Nothing is left of it: those answered, and would now refuse.
+    assert_eq!(deleted("b"), [0, 1, 2, 3, 4, 5, 6, 7]);
 }
 
 #[test]

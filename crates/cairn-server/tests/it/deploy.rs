@@ -27,6 +27,11 @@ fn the_service_loads_and_writes_only_where_its_unit_lets_it() {
     let state = Path::new("/var/lib").join(directive("StateDirectory"));
     assert!(config.data_dir.starts_with(&state));
     assert!(config.snapshot.dir.starts_with(&state));
+    let runtime = Path::new("/run").join(directive("RuntimeDirectory"));
+    assert!(config.unix.path.as_ref().is_some_and(|socket| socket.starts_with(&runtime)));
+    // Others neither reach it nor may they connect.
+    assert_eq!(config.unix.mode & 0o007, 0);
+    assert_eq!(directive("RuntimeDirectoryMode"), "0750");
     assert_eq!(config.snapshot.schedules.len(), 2);
     assert_eq!(directive("ProtectSystem"), "strict");
     assert!(directive("ExecStart").ends_with("serve -c /etc/cairn/cairn.yaml"));

@@ -43,13 +43,21 @@ impl Setting {
             contexts: if seed % 5 == 3 { 6 } else { 0 },
             half_life_s: (seed % 5 == 1).then_some(100.0),
             negative: [None, Some(0.5), Some(2.0)][pick(3, 3) as usize],
+            neighbours: 0,
+            support: 0.0,
             alpha: [0.6, 0.6, 1.0, 3.0][(seed % 4) as usize],
             beta: [0.4, 0.4, 0.0, 1.0][(seed % 4) as usize],
             adaptive: seed % 7 == 2,
             maturity: [50, 5][(seed % 2) as usize],
         };
         let dialect = [Dialect::Documented, Dialect::Nvecd][(seed / 2 % 2) as usize];
-        Setting { rules, decay: [0.5, 1.0, 0.9][pick(3, 5) as usize], dialect }
+        let mut setting = Setting { rules, decay: [0.5, 1.0, 0.9][pick(3, 5) as usize], dialect };
+        if !setting.rounds() {
+            // Rounding would decide which of two nearly equal neighbours stays.
+            setting.rules.neighbours = [0, 2, 5, 3][(seed / 3 % 4) as usize];
+            setting.rules.support = [0.0, 700.5, 0.0, 90.25][(seed / 5 % 4) as usize];
+        }
+        setting
     }
 
     fn config(&self) -> Config {
@@ -69,6 +77,8 @@ impl Setting {
         settings.temporal_half_life_sec = rules.half_life_s.unwrap_or(86_400.0);
         settings.negative_signals = rules.negative.is_some();
         settings.negative_weight = rules.negative.unwrap_or(0.5);
+        settings.max_neighbors_per_item = rules.neighbours as u32;
+        settings.min_support = rules.support;
         config.fusion.alpha = rules.alpha;
         config.fusion.beta = rules.beta;
         config.fusion.adaptive = rules.adaptive;
@@ -150,6 +160,7 @@ fn run(seed: u64) -> usize {
     let mut model = Model::new(setting.rules.clone());
     let (mut done, mut rounded) = (0, 0);
     while done < LINES {
+        lines.sent();
         let batch: Vec<(String, Expected)> =
             (0..1 + lines.below(30)).map(|_| lines.next(&mut model, &setting)).collect();
         let input: String = batch.iter().map(|(line, _)| line.as_str()).collect();

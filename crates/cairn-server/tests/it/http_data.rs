@@ -63,6 +63,10 @@ fn an_item_is_put_got_and_deleted() {
         http.json("PUT", path, json!({"vector": [1, 1]})).await.ok();
         assert_eq!(http.get(path).await.ok()["metadata"], body["metadata"]);
         http.json("DELETE", path, Value::Null).await.ok();
+        // No event named it: nothing is left of it. One that an event named has no vector.
+        assert_eq!(http.get(path).await.refused(404), "Item not found: a/b");
+        let event = json!({"ctx": "c", "id": "a/b", "type": "ADD", "score": 1});
+        http.post("/v1/collections/books/events", event).await.ok();
         assert_eq!(http.get(path).await.ok()["vector"], Value::Null);
         assert_eq!(http.get("/v1/collections/books/items/x").await.refused(404), "Item not found: x");
         http.get("/v1/collections/none/items/x").await.refused(404);

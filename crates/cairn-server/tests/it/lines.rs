@@ -57,13 +57,15 @@ pub struct Lines {
     n: Numbers,
     now_s: i64,
     dimension: u64,
+    /// The line before was a write, and this one may go with it.
+    writing: bool,
 }
 
 impl Lines {
     pub fn new(seed: u64, setting: &Setting) -> Lines {
         let dimension =
             if setting.rules.dimension == 0 { 2 + seed % 4 } else { setting.rules.dimension as u64 };
-        Lines { n: Numbers(seed), now_s: NOW_US / 1_000_000, dimension }
+        Lines { n: Numbers(seed), now_s: NOW_US / 1_000_000, dimension, writing: false }
     }
 
     pub fn below(&mut self, n: u64) -> u64 {
@@ -75,9 +77,21 @@ impl Lines {
         self.now_s += seconds;
     }
 
+    /// What comes next is sent apart from what came.
+    pub fn sent(&mut self) {
+        self.writing = false;
+    }
+
     /// A line with its end, and what is to be answered.
     pub fn next(&mut self, model: &mut Model, setting: &Setting) -> (String, Expected) {
-        let (words, expected) = match self.below(100) {
+        let kind = self.below(100);
+        match kind {
+            // A write; lines that are refused at once do not part it from the one before.
+            0..56 if !std::mem::replace(&mut self.writing, true) => model.writes_begin(),
+            56..91 => self.writing = false,
+            _ => {}
+        }
+        let (words, expected) = match kind {
             0..32 => self.event(model),
             32..46 => self.vecset(model),
             46..54 => self.metaset(model),

@@ -58,6 +58,10 @@ pub struct Rules {
     pub contexts: usize,
     pub half_life_s: Option<f64>,
     pub negative: Option<f64>,
+    /// The most neighbours of an item, after pruning; 0: any number.
+    pub neighbours: usize,
+    /// What a neighbour's score must be at least, in absolute value, to stay when lists are pruned.
+    pub support: f64,
     pub alpha: f64,
     pub beta: f64,
     pub adaptive: bool,
@@ -97,8 +101,8 @@ pub struct Model {
     pairs: BTreeMap<String, BTreeMap<String, f64>>,
     vectors: BTreeMap<String, Vec<f32>>,
     metadata: BTreeMap<String, BTreeMap<String, Scalar>>,
-    /// Ids that a vector or a stored event named.
-    known: BTreeSet<String>,
+    /// Whose lists have passed twice their bound: they are pruned before the next writes, and when scores decay.
+    overfull: BTreeSet<String>,
 }
 
 impl Model {
@@ -111,7 +115,7 @@ impl Model {
             pairs: BTreeMap::new(),
             vectors: BTreeMap::new(),
             metadata: BTreeMap::new(),
-            known: BTreeSet::new(),
+            overfull: BTreeSet::new(),
         }
     }
 
@@ -140,7 +144,6 @@ impl Model {
             self.remember(added, time_s, value);
         }
         self.remember(state, time_s, value);
-        self.known.insert(id.to_owned());
         let new = Event { id: id.to_owned(), op, score: f64::from(value.unwrap_or(0)), time_s };
         for prior in self.rings.get(context).cloned().unwrap_or_default() {
             self.pair(&new, &prior);
@@ -180,14 +183,42 @@ impl Model {
         };
         if amount != 0.0 {
             for (a, b) in [(&new.id, &prior.id), (&prior.id, &new.id)] {
-                *self.pairs.entry(a.clone()).or_default().entry(b.clone()).or_default() += amount;
+                let list = self.pairs.entry(a.clone()).or_default();
+                *list.entry(b.clone()).or_default() += amount;
+                if self.rules.neighbours > 0 && list.len() > 2 * self.rules.neighbours {
+                    self.overfull.insert(a.clone());
+                }
             }
         }
     }
 
-    /// What happens every `decay_interval_sec`.
+    /// What happens every `decay_interval_sec`: scores decay, then all lists are pruned.
     pub fn decay(&mut self, factor: f64) {
+        self.writes_begin();
         self.pairs.values_mut().flat_map(BTreeMap::values_mut).for_each(|score| *score *= factor);
+        if self.rules.neighbours > 0 || self.rules.support > 0.0 {
+            let all: Vec<String> = self.pairs.keys().cloned().collect();
+            all.iter().for_each(|id| self.prune(id));
+        }
+    }
+
+    /// Before the first of consecutive writes: lists that are too long are cut.
+    pub fn writes_begin(&mut self) {
+        for id in std::mem::take(&mut self.overfull) {
+            self.prune(&id);
+        }
+    }
+
+    /// The strongest neighbours of an id stay, of equal ones the first by id. Whom they list is theirs.
+    fn prune(&mut self, id: &str) {
+        let Rules { neighbours, support, .. } = self.rules;
+        let Some(list) = self.pairs.get_mut(id) else { return };
+        list.retain(|_, score| score.abs() >= support);
+        if neighbours > 0 && list.len() > neighbours {
+            let mut all: Vec<(String, f64)> = std::mem::take(list).into_iter().collect();
+            all.sort_by(|a, b| b.1.abs().partial_cmp(&a.1.abs()).unwrap().then_with(|| a.0.cmp(&b.0)));
+            list.extend(all.into_iter().take(neighbours));
+        }
     }
 
     /// VECSET.
@@ -197,7 +228,6 @@ impl Model {
             return Err(format!("Vector dimension mismatch: expected {expected}, got {got}"));
         }
         self.rules.dimension = got;
-        self.known.insert(id.to_owned());
         self.vectors.insert(id.to_owned(), vector);
         Ok(())
     }
@@ -220,7 +250,7 @@ impl Model {
     /// SIM: all results, of which the reply shows those from `offset` on, `k` at most.
     pub fn sim(&self, id: &str, by: By, adaptive: Option<bool>, wanted: &Wanted) -> Result<Ranking, String> {
         let unknown = || format!("Query vector not found: {id}");
-        if !self.known.contains(id) {
+        if !self.is_known(id) {
             return Err(unknown());
         }
         let all = match by {
@@ -238,6 +268,12 @@ impl Model {
             return Err(format!("Query vector dimension mismatch: expected {expected}, got {got}"));
         }
         Ok(above(self.by_vectors(query, None, wanted), wanted.min_score))
+    }
+
+    /// Whether an id has anything: a vector, neighbours, or an event that is still in a ring.
+    fn is_known(&self, id: &str) -> bool {
+        let in_ring = || self.rings.values().flatten().any(|event| event.id == id);
+        self.vectors.contains_key(id) || self.pairs.get(id).is_some_and(|list| !list.is_empty()) || in_ring()
     }
 
     fn by_events(&self, id: &str, wanted: &Wanted) -> Ranking {

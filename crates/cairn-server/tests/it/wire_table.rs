@@ -4,8 +4,10 @@
 use crate::cache::caching;
 use crate::past::Past;
 use crate::running::{Running, run};
+use cairn_disk::{SimDisk, Storage};
 use cairn_server::{Config, Dialect, EngineBackend, Interpreter, Live, Password};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -113,6 +115,13 @@ const TABLE: &[Row] = &[
         "SHOW VARIABLES LIKE events.dedup_window%\r\n",
         Both("*1\r\n$38\r\nevents.dedup_window_sec=60 (immutable)\r\n"),
     ),
+    (
+        "SHOW VARIABLES\r\n",
+        Both(
+            "*…\r\n$35\r\napi.http.bind=127.0.0.1 (immutable)\r\n⋮$37\r\nsimilarity.fusion_alpha=0.5 (mutable)\r\n⋮\
+             $34\r\nwal.sync_on_write=true (immutable)\r\n",
+        ),
+    ),
     ("GET foo.bar\r\n", Error("Unknown variable: foo.bar")),
     ("SET foo.bar 1\r\n", Error("Unknown variable: foo.bar")),
     // CONFIG
@@ -125,6 +134,18 @@ const TABLE: &[Row] = &[
     ("CONFIG HELP\r\n", Both("+OK\r\n⋮END\r\n")),
     ("CONFIG SHOW similarity.fusion_alpha\r\n", Both("+OK\r\nsimilarity.fusion_alpha: 0.5\r\nEND\r\n")),
     ("CONFIG SHOW\r\n", Both("+OK\r\n⋮\r\nsimilarity.fusion_alpha: 0.5\r\n⋮END\r\n")),
+    (
+        "CONFIG VERIFY good.yaml\r\n",
+        Both("+OK\r\nConfiguration is valid\r\nfile: /snapshots/good.yaml\r\nEND\r\n"),
+    ),
+    (
+        "CONFIG VERIFY bad.yaml\r\n",
+        Error(
+            "Configuration validation failed: /snapshots/bad.yaml:1: unknown key evnts; did you mean events?",
+        ),
+    ),
+    ("CONFIG VERIFY none.yaml\r\n", Error("File not found: /snapshots/none.yaml")),
+    ("CONFIG VERIFY ../good.yaml\r\n", Error("Invalid filepath: path traversal detected")),
     ("CONFIG VERIFY\r\n", Error("CONFIG VERIFY requires a filepath: the server was started without a file")),
     // AUTH without a password; DEBUG, per connection.
     ("AUTH anything\r\n", Both("+OK (no password required)\r\n")),
@@ -197,6 +218,18 @@ const TABLE: &[Row] = &[
         ),
     ),
     ("SIMV 9 1 0 0\r\n", Both("OK RESULTS 3\r\na 1.0000\r\nb 0.6000\r\nc 0.0000\r\n")),
+    // An id that no event named is unknown once its vector is gone; one that an event named is not.
+    ("VECSET gone 1 1 1\r\n", Both("OK VECSET\r\n")),
+    ("SIM gone 9 using=events\r\n", Both("OK RESULTS 0\r\n")),
+    ("VECDEL gone\r\n", Both("OK VECDEL\r\n")),
+    ("SIM gone 9 using=events\r\n", Error("Query vector not found: gone")),
+    ("SIM gone 9 using=vectors\r\n", Error("Query vector not found: gone")),
+    ("SIM gone 9\r\n", Error("Query vector not found: gone")),
+    ("VECDEL gone\r\n", Error("Vector not found: gone")),
+    ("METASET gone k:v\r\n", Error("Vector not found for metadata: gone")),
+    ("EVENT alone ADD gone 1\r\n", Both("OK EVENT\r\n")),
+    ("SIM gone 9 using=events\r\n", Both("OK RESULTS 0\r\n")),
+    ("SIM gone 9 using=vectors\r\n", Error("Query vector not found: gone")),
     ("DUMP SAVE ../a.nvec\r\n", Error("Invalid filepath: path traversal detected")),
     ("DUMP LOAD ../a.nvec\r\n", Error("Invalid filepath: path traversal detected")),
     ("DUMP INFO ../a.nvec\r\n", Error("Invalid filepath: path traversal detected")),
@@ -268,7 +301,12 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 /// Takes the reply that a pattern is of off the front.
 fn take<'a>(replies: &mut &'a str, pattern: &str) -> &'a str {
-    let (mut end, lines) = (0, pattern.matches("\r\n").count());
+    let (mut end, mut lines) = (0, pattern.matches("\r\n").count());
+    if pattern.starts_with("*…") {
+        // The reply says how many values there are, each of two lines.
+        let (count, _) = replies[1..].split_once("\r\n").unwrap();
+        lines = 1 + 2 * count.parse::<usize>().unwrap();
+    }
     for n in 0.. {
         let block = pattern.ends_with("END\r\n");
         if if block { replies[..end].ends_with("\r\nEND\r\n") } else { n == lines } {
@@ -305,10 +343,19 @@ fn configured(dialect: Dialect, password: Option<&str>) -> Config {
     config
 }
 
+/// With two configurations on it.
+fn disk() -> SimDisk {
+    let (disk, dir) = (SimDisk::new(1), Path::new("/snapshots"));
+    disk.create_dir_all(dir).unwrap();
+    disk.write_file(&dir.join("good.yaml"), b"events: {ctx_buffer_size: 7}\n");
+    disk.write_file(&dir.join("bad.yaml"), b"evnts: {ctx_buffer_size: 7}\n");
+    disk
+}
+
 /// A connection to an empty database, as a server has it.
 fn connection(dialect: Dialect, password: Option<&str>) -> (Interpreter, EngineBackend) {
     let config = configured(dialect, password);
-    let Past { interpreter, backend, .. } = Past::with(config.clone(), dialect);
+    let Past { interpreter, backend, .. } = Past::on(disk(), config.clone(), dialect);
     let live = Arc::new(Live::new(config).unwrap());
     let peer = IpAddr::from([127, 0, 0, 1]);
     (interpreter.with_client(Arc::clone(&live), peer), backend.with_live(live))
@@ -365,7 +412,7 @@ fn all_requests_byte_by_byte_have_their_replies_in_order() {
 }
 
 async fn over_a_socket(table: &[Row], dialect: Dialect, password: Option<&str>) {
-    let server = Running::start_with(configured(dialect, password)).await;
+    let server = Running::start_on(disk(), configured(dialect, password)).await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
     let requests = requests(table);
     let (mut read, mut write) = stream.split();
