@@ -134,8 +134,11 @@ class Commands(unittest.TestCase):
         self.assertEqual(made["tags"], "a,b")
         two = self.client.snapshot_create(name="two", incremental=True, tags=["c", "d e"])
         self.assertEqual((two["type"], two["tags"]), ("incremental", "c,d e"))
-        part = self.client.snapshot_create(name="part", collections=["default"], base="two")
+        part = self.client.snapshot_create(name="part", collections=["default"])
         self.assertEqual((part["covers"], part["collections"]), ("collections", "default"))
+        with self.assertRaisesRegex(BadRequest, "base two: expected a snapshot of the same collections"):
+            self.client.snapshot_create(collections=["default"], base="two")
+        self.assertEqual(self.client.snapshot_create(collections="default", base="part")["base"], part["id"])
         with self.assertRaisesRegex(InputError, "tags: expected words without a comma"):
             self.client.snapshot_create(tags=["a,b"])
         self.assertIn(made["id"], [row["id"] for row in self.client.snapshot_list().rows()])
