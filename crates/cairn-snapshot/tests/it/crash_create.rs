@@ -85,7 +85,7 @@ fn a_crash_while_shuffled_parts_are_written_is_the_same() {
     let (disk, old, _) = before();
     let view = shuffled_state();
     let made = create(&disk.image(Fate::Kept), view.clone(), &later());
-    assert!(made.parts().filter(|part| part.codec.width().is_some()).count() >= 5, "{made:?}");
+    assert!(made.parts().filter(|part| part.codec.width().is_some()).count() >= 3, "{made:?}");
     let forks = crashes(&disk, 2, || {
         create(&disk, view.clone(), &later());
     });

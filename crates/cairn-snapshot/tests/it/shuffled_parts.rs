@@ -35,8 +35,8 @@ fn metadata_of(disk: &SimDisk, snapshot: &Snapshot) -> Value {
 #[test]
 fn floats_are_stored_shuffled_by_their_width() {
     let (disk, snapshot, hash) = made();
-    assert_eq!(codecs(&snapshot, ".vec"), [Codec::Shuffled(Width::Four); 4]);
-    assert_eq!(codecs(&snapshot, ".codes"), [Codec::Shuffled(Width::Two); 2]);
+    assert_eq!(codecs(&snapshot, ".vec"), [Codec::Shuffled(Width::Four); 2]);
+    assert_eq!(codecs(&snapshot, ".codes"), [Codec::Shuffled(Width::Two)]);
     let pages = codecs(&snapshot, ".pages");
     assert!(!pages.is_empty() && pages.iter().all(|codec| codec.width().is_none()), "{pages:?}");
     assert_eq!(snapshot.compression, Codec::Zstd);
@@ -96,7 +96,7 @@ fn flipped_bytes_of_shuffled_parts_are_detected() {
             flips += 1;
         }
     }
-    assert!(flips >= 300, "only {flips}");
+    assert!(flips >= 200, "only {flips}");
 }
 
 #[test]

@@ -187,8 +187,16 @@ pub fn wide_state() -> View {
     view
 }
 
-/// Segments of floats and a file of binary16 codes, which are stored shuffled: of a few KiB.
+/// Segments of floats and a file of binary16 codes, which are stored shuffled: of some ten KiB each.
 pub fn shuffled_state() -> View {
+    let engine = shuffled_engine();
+    let view = engine.view().expect("a view");
+    engine.close().expect("the engine closes");
+    view
+}
+
+/// The engine of [`shuffled_state`].
+pub fn shuffled_engine() -> Engine {
     let options = Options {
         // 270 rows make a segment: fewer have no codes.
         vector_segment_bytes: 270 * 64 * 4,
@@ -208,13 +216,11 @@ pub fn shuffled_state() -> View {
         (seed >> 40) as f32 / 16_777_216.0 * 0.2 - 0.1
     };
     for name in ["default", "coded"] {
-        let vectors = (0..600).map(|i| vector(&format!("{i}"), &[0; 64].map(|_| next()))).collect();
+        let vectors = (0..290).map(|i| vector(&format!("{i}"), &[0; 64].map(|_| next()))).collect();
         crate::nvec_collections::write_to(&engine, name, vectors);
     }
     engine.wait_indexed(None).expect("indexed");
-    let view = engine.view().expect("a view");
-    engine.close().expect("the engine closes");
-    view
+    engine
 }
 
 /// All files below a directory of a disk.
