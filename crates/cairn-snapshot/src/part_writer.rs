@@ -38,6 +38,10 @@ const BATCH_FILES: usize = 32;
 /// Their bytes, about, at most.
 const BATCH_BYTES: u64 = 64 << 20;
 
+/// By so much from a part's middle it is decided how it is stored, at most: of a part of a few MiB, trying two ways then
+/// costs little beside hashing it.
+const SAMPLE_BYTES: u64 = 256 << 10;
+
 /// Parts whose files are written under their temporary names.
 #[derive(Default)]
 struct Unsynced {
@@ -150,7 +154,7 @@ impl<'a> PartWriter<'a> {
         Ok(Written { part, new: true })
     }
 
-    /// The name of a part, and the frame in its middle.
+    /// The name of a part, and a sample from its middle.
     fn hash(&self, plain: &Plain<'_>) -> Result<(PartId, Vec<u8>)> {
         let frame = FRAME_BYTES as u64;
         let middle = plain.bytes / 2 / frame * frame;
@@ -160,7 +164,7 @@ impl<'a> PartWriter<'a> {
                 self.go_on()?;
                 hasher.update(piece);
                 let within = |to: u64| to.saturating_sub(at).min(piece.len() as u64) as usize;
-                sample.extend_from_slice(&piece[within(middle)..within(middle + frame)]);
+                sample.extend_from_slice(&piece[within(middle)..within(middle + SAMPLE_BYTES)]);
                 at += piece.len() as u64;
                 Ok(())
             })

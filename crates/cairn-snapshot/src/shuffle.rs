@@ -111,9 +111,15 @@ impl<R: Read> Unshuffled<R> {
 
     /// The next piece in `plain`; nothing at the end.
     fn next(&mut self) -> io::Result<()> {
-        self.shuffled.clear();
-        self.inner.by_ref().take(FRAME_BYTES as u64).read_to_end(&mut self.shuffled)?;
-        unshuffle(self.width, &self.shuffled, &mut self.plain);
+        self.shuffled.resize(FRAME_BYTES, 0);
+        let mut filled = 0;
+        while filled < FRAME_BYTES {
+            match self.inner.read(&mut self.shuffled[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        unshuffle(self.width, &self.shuffled[..filled], &mut self.plain);
         self.given = 0;
         Ok(())
     }
