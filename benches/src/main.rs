@@ -2,7 +2,7 @@
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
 //! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|larger`
-//! runs one part; `larger` runs only then.
+//! runs one part; `larger` runs only then. `cairn-bench snapshot-speed DIR` measures snapshots of the database in DIR, which nobody has open.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
@@ -35,9 +35,10 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 #[tokio::main]
 async fn main() -> Result<()> {
     let parts: Vec<String> = std::env::args().skip(1).collect();
-    // Parts of benches/peers, which take arguments of their own and print no table.
+    // Parts that take arguments of their own, most of them of benches/peers.
     match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["graph", dir] => return graph::run(dir.as_ref()),
+        ["snapshot-speed", dir] => return states::speeds_of(dir.as_ref()),
         ["graph-set", dir, rows] => return graph_set::write(dir.as_ref(), rows.parse()?),
         ["larger-process", dir, rows, dimension, queries, group] => {
             larger_process::join(group)?;

@@ -1,4 +1,5 @@
-//! States: what a View of one costs at any size, what memory a snapshot takes beside a writer, and what an incremental one stores.
+//! States: what a View of one costs at any size, what memory a snapshot takes beside a writer, how fast one is made and restored,
+//! and what an incremental one stores.
 
 use crate::load::percentile;
 use crate::machine::resident_bytes;
@@ -21,6 +22,15 @@ const CHANGED_OF: usize = 200_000;
 const EVENTS: usize = 500_000;
 /// Rounds of what is measured against a copy.
 const ROUNDS: usize = 3;
+
+/// Measures creating and restoring the closed database in `dir`: `cairn-bench snapshot-speed DIR`.
+pub fn speeds_of(dir: &Path) -> Result<()> {
+    let work = tempfile::tempdir()?;
+    let engine = open(dir)?;
+    speeds(&engine, work.path())?;
+    engine.close()?;
+    Ok(())
+}
 
 /// Measures all of it.
 pub fn run() -> Result<()> {
@@ -102,37 +112,58 @@ fn snapshot_memory(engine: &Engine, dir: &Path, vectors: usize) -> Result<()> {
     Ok(())
 }
 
-/// Creating and restoring with nobody beside, against a copy of the same bytes by as many threads, each file synced: the best of
-/// three rounds in turn.
+/// Creating and restoring with nobody beside, as the bytes are and compressed, against a copy of the same bytes by as many
+/// threads, each file synced: the best of three rounds in turn.
 fn speeds(engine: &Engine, dir: &Path) -> Result<()> {
-    let storage: Arc<dyn Storage> = Arc::new(RealDisk::new());
-    let [mut create, mut copy, mut back] = [Duration::MAX; 3];
-    let mut bytes = 0;
+    let plain = Compression::None;
+    let [mut none, mut zstd] = [[Duration::MAX; 2]; 2];
+    let (mut copy, mut sizes) = (Duration::MAX, (0, 0));
     for round in 0..ROUNDS {
         let at = dir.join(format!("round-{round}"));
-        let repository = repository(&at)?;
-        let started = Instant::now();
-        create_live(&repository, engine, &options(Base::None, "speed"), &Job::default())?;
-        create = create.min(started.elapsed());
+        let (repository, took, bytes) = there_and_back(engine, &at.join("none"), plain)?;
+        none = best(none, took);
         let parts = files::below(&repository.root().join("parts"))?;
-        let (copied, took) = files::copy_synced(&parts, &at.join("copy"))?;
-        (bytes, copy) = (copied, copy.min(took));
-        let started = Instant::now();
-        restore(&repository, "speed", &storage, &at.join("db"), SystemClock.now_us(), &Job::default())?;
-        back = back.min(started.elapsed());
+        copy = copy.min(files::copy_synced(&parts, &at.join("copy"))?.1);
+        let (_, took, stored) = there_and_back(engine, &at.join("zstd"), Compression::default())?;
+        (zstd, sizes) = (best(zstd, took), (bytes, stored));
         std::fs::remove_dir_all(&at)?;
     }
+    let (bytes, stored) = sizes;
     let speed = |took: Duration| bytes as f64 / took.as_secs_f64() / f64::from(1 << 20);
-    println!(
-        "| create, restore, and a parallel copy with fsync of {} MiB | {:.0}, {:.0}, {:.0} MiB/s: {:.2} and {:.2} × the copy |",
-        bytes >> 20,
-        speed(create),
-        speed(back),
-        speed(copy),
-        copy.as_secs_f64() / create.as_secs_f64(),
-        copy.as_secs_f64() / back.as_secs_f64()
-    );
+    let times = |took: Duration| copy.as_secs_f64() / took.as_secs_f64();
+    println!("| a parallel copy with fsync of {} MiB | {:.0} MiB/s |", bytes >> 20, speed(copy));
+    for (what, [create, back], stored) in [("as it is", none, bytes), ("zstd", zstd, stored)] {
+        println!(
+            "| create, restore of it, {what}: {:.3} × smaller | {:.0}, {:.0} MiB/s: {:.2} and {:.2} × the copy |",
+            bytes as f64 / stored as f64,
+            speed(create),
+            speed(back),
+            times(create),
+            times(back)
+        );
+    }
     Ok(())
+}
+
+fn best(a: [Duration; 2], b: [Duration; 2]) -> [Duration; 2] {
+    [a[0].min(b[0]), a[1].min(b[1])]
+}
+
+/// Creates a snapshot in a new repository and restores it; the times of both, and the stored bytes.
+fn there_and_back(
+    engine: &Engine,
+    at: &Path,
+    compression: Compression,
+) -> Result<(Repository, [Duration; 2], u64)> {
+    let storage: Arc<dyn Storage> = Arc::new(RealDisk::new());
+    let repository = repository(at)?;
+    let options = CreateOptions { compression, ..options(Base::None, "speed") };
+    let started = Instant::now();
+    let made = create_live(&repository, engine, &options, &Job::default())?;
+    let create = started.elapsed();
+    let started = Instant::now();
+    restore(&repository, "speed", &storage, &at.join("db"), SystemClock.now_us(), &Job::default())?;
+    Ok((repository, [create, started.elapsed()], made.snapshot.stored_bytes))
 }
 
 /// What incremental snapshots add for so much change.

@@ -69,6 +69,14 @@ impl DerivedData {
             DerivedData::Codes(codes) => codes.as_bytes(),
         }
     }
+
+    /// Bytes of a number of the array that most of the file is.
+    pub fn element_bytes(&self) -> usize {
+        match self {
+            DerivedData::Graph(_) => 1,
+            DerivedData::Codes(codes) => codes.kind().element_bytes(),
+        }
+    }
 }
 
 impl Derived {

@@ -130,6 +130,15 @@ impl EncodedFile {
         }
     }
 
+    /// Bytes of a number of the array that most of it is, which stands at a multiple of them; 1 when it is none.
+    pub fn element_bytes(&self) -> usize {
+        match &self.content {
+            Encoded::Segment(..) => size_of::<f32>(),
+            Encoded::Derived(data) => data.element_bytes(),
+            Encoded::Pages(_) => 1,
+        }
+    }
+
     /// Gives all bytes to `take`, in order and in pieces of at most [`PIECE_BYTES`], checksums included. Returns what a
     /// manifest says about them. Fails where `take` does, and when a mapped segment's bytes are not those of its checksum:
     /// damage is not to be stored under a new one.

@@ -60,6 +60,7 @@ mod restore_plan;
 mod retention;
 mod schedule;
 mod sealed_json;
+mod shuffle;
 mod snapshot;
 mod snapshot_id;
 mod verify;
@@ -91,6 +92,7 @@ pub use restore::{Loaded, RestoreOptions, Restored, branch, load, load_collectio
 pub use restore_plan::{RestorePlan, plan_restore};
 pub use retention::{Candidate, Plan, Reason, RetentionPolicy, plan};
 pub use schedule::{Schedule, When};
+pub use shuffle::{Width, shuffle, unshuffle};
 pub use snapshot::{Place, Snapshot, SnapshotCollection, SnapshotFile, SnapshotType};
 pub use snapshot_id::SnapshotId;
 pub use verify::{Depth, VerifyReport, verify, verify_all, verify_all_with, verify_with};

@@ -16,8 +16,10 @@ use std::path::Path;
 
 /// `format`.
 const FORMAT: &str = "cairndb-snapshot";
-/// `version`.
-const VERSION: u32 = 2;
+/// `version` of a snapshot with shuffled parts.
+const VERSION: u32 = 3;
+/// `version` of one without, which programs that know no shuffled parts can read.
+const VERSION_UNSHUFFLED: u32 = 2;
 /// The first one that is still read: full snapshots of whole databases, without a list.
 const VERSION_MIN: u32 = 1;
 /// Bytes of a `metadata.json`, at most: about 200,000 files.
@@ -185,7 +187,7 @@ pub(crate) fn decode_list(path: &Path, bytes: &[u8]) -> Result<(Part, Vec<Snapsh
         return Err(Error::Version { path: path.to_owned(), expected: LIST_VERSION, actual: head.version });
     }
     let list: WireList = serde_json::from_slice(bytes).map_err(|e| not_json(path, &e))?;
-    let reader = Reader { path };
+    let reader = Reader { path, version: VERSION };
     let files = list.files.into_iter().map(|file| reader.file(file)).collect::<Result<_>>()?;
     Ok((reader.manifest(&list.manifest)?, files))
 }
@@ -198,7 +200,7 @@ pub(crate) fn encode(snapshot: &Snapshot) -> Result<Vec<u8>> {
     };
     let wire = Wire {
         format: FORMAT.to_owned(),
-        version: VERSION,
+        version: version(snapshot),
         id: snapshot.id.to_string(),
         name: snapshot.name.clone(),
         description: snapshot.description.clone(),
@@ -235,6 +237,11 @@ pub(crate) fn encode(snapshot: &Snapshot) -> Result<Vec<u8>> {
         )));
     }
     Ok(bytes)
+}
+
+fn version(snapshot: &Snapshot) -> u32 {
+    let shuffled = snapshot.parts().any(|part| part.codec.width().is_some());
+    if shuffled { VERSION } else { VERSION_UNSHUFFLED }
 }
 
 fn wire_part(part: &Part) -> WirePart {
@@ -282,7 +289,7 @@ pub(crate) fn decode(path: &Path, id: &SnapshotId, bytes: &[u8]) -> Result<Snaps
         return Err(Error::Version { path: path.to_owned(), expected: VERSION, actual: head.version });
     }
     let wire: Wire = serde_json::from_slice(bytes).map_err(|e| not_json(path, &e))?;
-    Reader { path }.snapshot(id, wire)
+    Reader { path, version: wire.version }.snapshot(id, wire)
 }
 
 fn not_json(path: &Path, e: &serde_json::Error) -> Error {
@@ -295,7 +302,7 @@ pub(crate) fn complete(
     mut snapshot: Snapshot,
     list: (Part, Vec<SnapshotFile>),
 ) -> Result<Snapshot> {
-    let reader = Reader { path };
+    let reader = Reader { path, version: VERSION };
     if snapshot.manifest != list.0 {
         return Err(reader.bad("manifest", "the one of its list", snapshot.manifest.id));
     }
@@ -319,6 +326,8 @@ struct Since2 {
 /// Checks what stands in the file at `path`.
 struct Reader<'a> {
     path: &'a Path,
+    /// Of the file, or of the one that vouches for it.
+    version: u32,
 }
 
 impl Reader<'_> {
@@ -354,6 +363,7 @@ impl Reader<'_> {
             lsn: Lsn(wire.lsn),
             time_us: wire.time_us,
             compression: Codec::from_name(&wire.compression)
+                .filter(|codec| codec.width().is_none())
                 .ok_or_else(|| self.bad("compression", "zstd, gzip or none", &wire.compression))?,
             counts: wire.counts,
             plain_bytes: wire.plain_bytes,
@@ -521,6 +531,7 @@ impl Reader<'_> {
             wire.stored_sha256.parse().map_err(|e| self.bad("stored_sha256", "a SHA-256", e))?;
         let codec = Codec::ALL
             .into_iter()
+            .filter(|codec| self.version >= VERSION || codec.width().is_none())
             .find(|codec| layout::part_path(id, *codec) == wire.stored)
             .ok_or_else(|| self.bad("stored", layout::part_path(id, Codec::Zstd), &wire.stored))?;
         if wire.bytes > PART_BYTES_MAX {

@@ -5,6 +5,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::part::{PART_BYTES_MAX, Part, PartId, Sink};
+use crate::shuffle::Width;
 use cairn_disk::{File, FileType, Storage};
 use cairn_engine::{EncodedFile, FileRef};
 use parking_lot::Mutex;
@@ -36,6 +37,10 @@ pub(crate) struct PartWriter<'a> {
 const BATCH_FILES: usize = 32;
 /// Their bytes, about, at most.
 const BATCH_BYTES: u64 = 64 << 20;
+
+/// By so much from a part's middle it is decided how it is stored, at most: of a part of a few MiB, trying two ways then
+/// costs little beside hashing it.
+const SAMPLE_BYTES: u64 = 256 << 10;
 
 /// Parts whose files are written under their temporary names.
 #[derive(Default)]
@@ -87,7 +92,8 @@ impl<'a> PartWriter<'a> {
     /// Stores `plain` as a part. A part that is there already and whole is used as it is, whatever its codec; one that is
     /// there and damaged is replaced, in its own codec, so that there is one file per part.
     pub(crate) fn write(&self, encoder: &mut FrameEncoder, plain: &[u8]) -> Result<Written> {
-        self.write_plain(encoder, &Plain { bytes: plain.len() as u64, read: &|take| take(plain) })
+        let read = |take: &mut Sink<'_>| take(plain);
+        self.write_plain(encoder, &Plain { bytes: plain.len() as u64, width: None, read: &read })
     }
 
     /// Stores a file of an image as a part, in the same way; what a manifest says about it.
@@ -111,7 +117,8 @@ impl<'a> PartWriter<'a> {
             *seen.borrow_mut() = Some(now);
             Ok(())
         };
-        let written = self.write_plain(encoder, &Plain { bytes: file.bytes(), read: &read })?;
+        let width = Width::of(file.element_bytes());
+        let written = self.write_plain(encoder, &Plain { bytes: file.bytes(), width, read: &read })?;
         let file_ref = seen.into_inner().ok_or_else(|| Error::Bug("a file was not read".to_owned()))?;
         Ok((written, file_ref))
     }
@@ -132,17 +139,22 @@ impl<'a> PartWriter<'a> {
         {
             return Ok(Written { part, new: false });
         }
-        let part = match there {
-            Some(codec) => {
-                self.store(&mut new_encoder(codec.compression(encoder.compression()))?, id, plain, false)?
+        let mut another = None;
+        let (encoder, codec) = match there {
+            Some(codec) => (another.insert(new_encoder(codec.compression(encoder.compression()))?), codec),
+            None => {
+                let codec = worth(encoder, plain.width, &sample)?;
+                match codec {
+                    Codec::Raw => (another.insert(new_encoder(Compression::None)?), codec),
+                    _ => (encoder, codec),
+                }
             }
-            None if worth_compressing(encoder, &sample)? => self.store(encoder, id, plain, true)?,
-            None => self.store(&mut new_encoder(Compression::None)?, id, plain, true)?,
         };
+        let part = self.store(encoder, codec, id, plain, there.is_none())?;
         Ok(Written { part, new: true })
     }
 
-    /// The name of a part, and the frame in its middle.
+    /// The name of a part, and a sample from its middle.
     fn hash(&self, plain: &Plain<'_>) -> Result<(PartId, Vec<u8>)> {
         let frame = FRAME_BYTES as u64;
         let middle = plain.bytes / 2 / frame * frame;
@@ -152,7 +164,7 @@ impl<'a> PartWriter<'a> {
                 self.go_on()?;
                 hasher.update(piece);
                 let within = |to: u64| to.saturating_sub(at).min(piece.len() as u64) as usize;
-                sample.extend_from_slice(&piece[within(middle)..within(middle + frame)]);
+                sample.extend_from_slice(&piece[within(middle)..within(middle + SAMPLE_BYTES)]);
                 at += piece.len() as u64;
                 Ok(())
             })
@@ -213,18 +225,19 @@ impl<'a> PartWriter<'a> {
     fn store(
         &self,
         encoder: &mut FrameEncoder,
+        codec: Codec,
         id: PartId,
         plain: &Plain<'_>,
         created: bool,
     ) -> Result<Part> {
         let serial = self.tmp_files.fetch_add(1, Ordering::Relaxed);
         let tmp = self.root.join(layout::TMP).join(format!("{}.part-{serial}", self.tmp_prefix));
-        let codec = encoder.compression().codec();
         let path = self.root.join(layout::part_path(id, codec));
-        let (file, stored_bytes, digest) = self.write_frames(encoder, &tmp, plain).inspect_err(|_| {
-            // The next writer's cleanup takes what cannot be removed now.
-            let _ = self.storage.remove(&tmp);
-        })?;
+        let (file, stored_bytes, digest) =
+            self.write_frames(encoder, codec, &tmp, plain).inspect_err(|_| {
+                // The next writer's cleanup takes what cannot be removed now.
+                let _ = self.storage.remove(&tmp);
+            })?;
         if created {
             self.added_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
         }
@@ -273,15 +286,16 @@ impl<'a> PartWriter<'a> {
     fn write_frames(
         &self,
         encoder: &mut FrameEncoder,
+        codec: Codec,
         path: &Path,
         plain: &Plain<'_>,
     ) -> Result<(Box<dyn File>, u64, Option<Digest>)> {
         let file = self.storage.create(path)?;
-        let mut hasher = (encoder.compression().codec() != Codec::Raw).then(Hasher::default);
+        let mut hasher = (codec != Codec::Raw).then(Hasher::default);
         let mut stored_bytes = 0;
         each_frame(plain, &mut |frame| {
             self.go_on()?;
-            let stored = encoder.encode(frame).map_err(codec_failed)?;
+            let stored = encoder.encode_as(codec.width(), frame).map_err(codec_failed)?;
             if let Some(hasher) = &mut hasher {
                 hasher.update(stored);
             }
@@ -296,6 +310,8 @@ impl<'a> PartWriter<'a> {
 /// The plain bytes of a part: how many, and what gives them to a sink, in order, as often as it is called.
 struct Plain<'a> {
     bytes: u64,
+    /// Of the elements that it is an array of, if it may be shuffled.
+    width: Option<Width>,
     read: &'a dyn Fn(&mut Sink<'_>) -> Result<()>,
 }
 
@@ -324,14 +340,17 @@ fn each_frame(plain: &Plain<'_>, take: &mut Sink<'_>) -> Result<()> {
     if frame.is_empty() && plain.bytes > 0 { Ok(()) } else { take(&frame) }
 }
 
-/// Whether compression saves an eighth or more, by the frame in the middle. Less is not worth its time, nor that of a
-/// second hash: vectors of random-like numbers are stored as they are.
-fn worth_compressing(encoder: &mut FrameEncoder, frame: &[u8]) -> Result<bool> {
-    if frame.is_empty() {
-        return Ok(true);
+/// How a part is stored, by the sample from its middle: shuffled or not, whichever is smaller, and as it is where that would
+/// save less than an eighth. Less is not worth its time, nor that of a second hash.
+fn worth(encoder: &mut FrameEncoder, width: Option<Width>, sample: &[u8]) -> Result<Codec> {
+    let codec = encoder.compression().codec();
+    let mut encoded = |width| encoder.encode_as(width, sample).map_err(codec_failed).map(<[u8]>::len);
+    let mut best = (encoded(None)?, codec);
+    if let Some(width) = width.filter(|_| codec == Codec::Zstd) {
+        best = best.min((encoded(Some(width))?, Codec::Shuffled(width)));
     }
-    let stored = encoder.encode(frame).map_err(codec_failed)?;
-    Ok(stored.len() <= frame.len() - frame.len() / 8)
+    let enough = sample.is_empty() || best.0 <= sample.len() - sample.len() / 8;
+    Ok(if enough { best.1 } else { Codec::Raw })
 }
 
 pub(crate) fn new_encoder(compression: Compression) -> Result<FrameEncoder> {

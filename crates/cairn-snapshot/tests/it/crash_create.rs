@@ -81,6 +81,21 @@ fn a_crash_while_many_parts_are_written_is_the_same() {
 }
 
 #[test]
+fn a_crash_while_shuffled_parts_are_written_is_the_same() {
+    let (disk, old, _) = before();
+    let view = shuffled_state();
+    let made = create(&disk.image(Fate::Kept), view.clone(), &later());
+    assert!(made.parts().filter(|part| part.codec.width().is_some()).count() >= 3, "{made:?}");
+    let forks = crashes(&disk, 2, || {
+        create(&disk, view.clone(), &later());
+    });
+    println!("crash points of a create of shuffled parts: {} operations", forks.operations);
+    assert!(forks.operations >= 28, "only {} operations", forks.operations);
+    let with = forks.images.iter().filter(|crash| check(crash, &old, &view) == 2).count();
+    assert!(with > 0 && with < forks.images.len(), "crashes before and after the rename: {with} with it");
+}
+
+#[test]
 fn an_acknowledged_snapshot_survives_the_crash_after_it() {
     let (disk, _, view) = before();
     let made = create(&disk, view.clone(), &later());

@@ -83,6 +83,18 @@ fn a_crash_while_a_file_of_many_pieces_is_restored_is_the_same() {
 }
 
 #[test]
+fn a_crash_while_shuffled_parts_are_restored_is_the_same() {
+    let (disk, id, hash) = before_of(shuffled_state());
+    let forks = crashes(&disk, 2, || {
+        restore_only(&disk, &id).expect("restores");
+    });
+    println!("crash points of a restore of shuffled parts: {} operations", forks.operations);
+    assert!(forks.operations >= 35, "only {} operations", forks.operations);
+    let whole = forks.images.iter().filter(|crash| check(crash, &id, hash)).count();
+    assert!(whole > 0 && whole < forks.images.len());
+}
+
+#[test]
 fn an_acknowledged_restore_survives_the_crash_after_it() {
     let (disk, id, hash) = before();
     restore(&disk, &id).expect("restores");

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use cairn_disk::{ErrorKind, Fate, SimDisk};
-use cairn_snapshot::{Compression, Digest, Snapshot, verify};
+use cairn_snapshot::{Compression, Digest, FRAME_BYTES, Snapshot, Width, shuffle, verify};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -51,8 +51,21 @@ fn put_list(disk: &SimDisk, metadata: &Value) -> String {
 
 /// Puts a stored part in the place of the first file's, with every digest and sum of stored bytes right.
 fn replace_part(disk: &SimDisk, snapshot: &Snapshot, plain_bytes: u64, id: Digest, stored: &[u8]) -> PathBuf {
+    replace_part_as(disk, snapshot, ("zst", 2), plain_bytes, id, stored)
+}
+
+/// As [`replace_part`], with the extension of another codec, and in a `metadata.json` of another version.
+fn replace_part_as(
+    disk: &SimDisk,
+    snapshot: &Snapshot,
+    (extension, version): (&str, u32),
+    plain_bytes: u64,
+    id: Digest,
+    stored: &[u8],
+) -> PathBuf {
     let mut value = read(disk, snapshot);
-    let path = format!("parts/{}/{id}.zst", &id.to_string()[..2]);
+    value["version"] = json!(version);
+    let path = format!("parts/{}/{id}.{extension}", &id.to_string()[..2]);
     disk.write_file(&repo_path().join(&path), stored);
     let file = &mut value["files"][0];
     file["part"] = json!(id.to_string());
@@ -87,8 +100,12 @@ fn replace_part(disk: &SimDisk, snapshot: &Snapshot, plain_bytes: u64, id: Diges
 
 /// Verify and restore name the part, for this reason.
 fn part_refused(plain_bytes: u64, id: Digest, stored: &[u8], what: &str) {
+    part_refused_as(("zst", 2), plain_bytes, id, stored, what);
+}
+
+fn part_refused_as(codec: (&str, u32), plain_bytes: u64, id: Digest, stored: &[u8], what: &str) {
     let (disk, snapshot) = sample();
-    let path = replace_part(&disk, &snapshot, plain_bytes, id, stored);
+    let path = replace_part_as(&disk, &snapshot, codec, plain_bytes, id, stored);
     let findings = verify(&open(&disk), snapshot.id.as_str(), &one_thread()).expect("readable").findings;
     let found: Vec<_> = findings.iter().map(|f| (f.path.as_path(), f.what.as_str())).collect();
     assert_eq!(found, [(path.as_path(), what)], "{findings:?}");
@@ -132,6 +149,64 @@ fn a_part_of_anything_else_is_refused() {
     }
     let cut = zstd(&plain, 20);
     part_refused(3 << 20, Digest::of(&plain), &cut[..cut.len() - 1], "undecodable part");
+}
+
+/// Pieces of a MiB, each shuffled.
+fn shuffled(width: Width, plain: &[u8]) -> Vec<u8> {
+    let pieces = plain.chunks(FRAME_BYTES).map(|piece| {
+        let mut out = Vec::new();
+        shuffle(width, piece, &mut out);
+        out
+    });
+    pieces.collect::<Vec<_>>().concat()
+}
+
+const SHUFFLED: [(&str, Width); 2] = [("shuffle2.zst", Width::Two), ("shuffle4.zst", Width::Four)];
+
+#[test]
+fn a_shuffled_part_that_is_not_what_it_says_is_refused() {
+    let plain: Vec<u8> = (0..(3 << 20) + 3).map(|i: u32| (i / 4 % 251) as u8 ^ (i % 4) as u8).collect();
+    let (id, bytes) = (Digest::of(&plain), plain.len() as u64);
+    for (extension, width) in SHUFFLED {
+        let codec = (extension, 3);
+        let whole = zstd(&shuffled(width, &plain), 20);
+        let (mismatch, size) = ("SHA-256 mismatch of plain bytes", "size mismatch of plain bytes");
+        // Shuffled by the other width, not at all, or across the borders of pieces.
+        let other = if width == Width::Two { Width::Four } else { Width::Two };
+        part_refused_as(codec, bytes, id, &zstd(&shuffled(other, &plain), 20), mismatch);
+        part_refused_as(codec, bytes, id, &zstd(&plain, 20), mismatch);
+        let mut across = Vec::new();
+        shuffle(width, &plain, &mut across);
+        part_refused_as(codec, bytes, id, &zstd(&across, 20), mismatch);
+        part_refused_as(codec, bytes - 1, id, &whole, size);
+        part_refused_as(codec, bytes + 1, id, &whole, size);
+        part_refused_as(codec, bytes, id, &whole[..whole.len() - 1], "undecodable part");
+        part_refused_as(codec, bytes, id, &[&whole[..], b"trailing"].concat(), "undecodable part");
+        part_refused_as(codec, bytes, id, &zstd(&plain, 27), "undecodable part");
+        part_refused_as(codec, bytes, id, b"", "undecodable part");
+    }
+}
+
+#[test]
+fn a_shuffled_part_that_decodes_to_more_than_it_says_is_refused() {
+    let bomb = zstd(&vec![0; 256 << 20], 20);
+    for (extension, _) in SHUFFLED {
+        for bytes in [0, 100, 30 << 20] {
+            let what = "size mismatch of plain bytes";
+            part_refused_as((extension, 3), bytes, Digest::of(b"?"), &bomb, what);
+        }
+    }
+}
+
+#[test]
+fn a_shuffled_part_in_metadata_of_an_earlier_version_is_refused() {
+    let plain = vec![7; 1_000];
+    let (disk, snapshot) = sample();
+    let stored = zstd(&plain, 20);
+    replace_part_as(&disk, &snapshot, ("shuffle4.zst", 2), 1_000, Digest::of(&plain), &stored);
+    let error = restore(&disk, snapshot.id.as_str()).expect_err("refused");
+    assert_eq!(error.finding().map(|f| f.what.as_str()), Some("stored"), "{error}");
+    assert!(error.to_string().contains("metadata.json"), "{error}");
 }
 
 #[test]
@@ -252,7 +327,7 @@ fn fields_that_are_wrong_missing_or_unknown_are_refused() {
     refused(|v| v["surprise"] = json!(1), "an unknown field");
     refused(|v| v["files"][0]["surprise"] = json!(1), "an unknown field of a file");
     refused(|v| v["type"] = json!("incremental"), "an incremental one with files and without a base");
-    refused(|v| v["version"] = json!(3), "a later version");
+    refused(|v| v["version"] = json!(4), "a later version");
     refused(|v| v["version"] = json!(1), "fields of a later version");
     refused(|v| v["base"] = json!("snap-2020-01-01-000000"), "a base of a full one");
     refused(|v| v["image"]["lsn"] = json!(0), "a checkpoint that the log does not go on from");
@@ -265,7 +340,9 @@ fn fields_that_are_wrong_missing_or_unknown_are_refused() {
     refused(|v| v["log"] = json!([log]), "a log from elsewhere");
     refused(|v| v["id"] = json!("snap-2020-01-01-000000"), "another's id");
     refused(|v| v["database"] = json!("12"), "no id");
-    refused(|v| v["compression"] = json!("lz4"), "no codec");
+    for codec in ["lz4", "zstd+shuffle4"] {
+        refused(|v| v["compression"] = json!(codec), codec);
+    }
     for time in ["yesterday", "2024-01-20T10:30:45", "2024-01-20T10:30:45+01:00", "2024-01-20 10:30:45Z"] {
         refused(|v| v["created_at"] = json!(time), time);
     }

@@ -47,6 +47,8 @@ mod repositories;
 mod restores;
 mod retention;
 mod schedule;
+mod shuffle;
+mod shuffled_parts;
 mod snapshot_collections;
 mod snapshots;
 mod support;

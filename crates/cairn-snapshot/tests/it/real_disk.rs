@@ -46,6 +46,18 @@ fn sha256sum_checks_a_snapshot() {
 }
 
 #[test]
+fn sha256sum_checks_shuffled_parts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("repo");
+    let repository = Repository::open_or_create(real(), &root, NOW_US).expect("made");
+    let options = options(Compression::default());
+    let snapshot =
+        cairn_snapshot::create(&repository, shuffled_state(), &options, &Job::default()).expect("created");
+    assert!(snapshot.parts().any(|part| part.codec.width().is_some()));
+    assert!(sha256sum(&root, &snapshot).status.success());
+}
+
+#[test]
 fn files_are_for_their_owner_alone() {
     let (dir, root, _) = made(Compression::default());
     let dump = dir.path().join("a.nvec");

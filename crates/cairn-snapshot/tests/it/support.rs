@@ -2,7 +2,8 @@
 
 use cairn_disk::{SimDisk, Storage};
 use cairn_engine::{
-    CheckReport, Engine, EventOp, ManualClock, Metadata, Options, Settings, View, Write, check_dir,
+    CheckReport, CollectionSpec, Elements, Engine, EventOp, ManualClock, Metadata, Options, Settings, View,
+    Write, check_dir,
 };
 use cairn_snapshot::{Compression, CreateOptions, Job, Repository, Snapshot, VerifyReport};
 use std::path::{Path, PathBuf};
@@ -157,6 +158,26 @@ pub fn big_state(items: usize, dimension: usize, bits: u32) -> View {
     view
 }
 
+/// `items` vectors whose numbers have any sign and mantissa, and exponents of 64 kinds: nothing that compresses in any order.
+pub fn noise_state(items: usize, dimension: usize) -> View {
+    let engine = engine(Settings::default());
+    let mut seed = 7u64;
+    let mut next = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let bits = (seed >> 32) as u32;
+        f32::from_bits((bits & 0x807f_ffff) | (96 + (bits >> 23 & 63)) << 23)
+    };
+    let writes: Vec<Write> = (0..items)
+        .map(|i| vector(&format!("item-{i:06}"), &(0..dimension).map(|_| next()).collect::<Vec<_>>()))
+        .collect();
+    for batch in writes.chunks(512) {
+        write(&engine, batch.to_vec());
+    }
+    let view = engine.view().expect("a view");
+    engine.close().expect("the engine closes");
+    view
+}
+
 /// A sealed segment and a few pages: 33 vectors of the largest dimension, which compress to nothing.
 pub fn wide_state() -> View {
     let engine = engine(Settings::default());
@@ -164,6 +185,42 @@ pub fn wide_state() -> View {
     let view = engine.view().expect("a view");
     engine.close().expect("the engine closes");
     view
+}
+
+/// Segments of floats and a file of binary16 codes, which are stored shuffled: of some ten KiB each.
+pub fn shuffled_state() -> View {
+    let engine = shuffled_engine();
+    let view = engine.view().expect("a view");
+    engine.close().expect("the engine closes");
+    view
+}
+
+/// The engine of [`shuffled_state`].
+pub fn shuffled_engine() -> Engine {
+    let options = Options {
+        // 270 rows make a segment: fewer have no codes.
+        vector_segment_bytes: 270 * 64 * 4,
+        graph_rows_min: 64,
+        maintenance: false,
+        clock: Arc::new(ManualClock::new(NOW_US)),
+        ..Options::default()
+    };
+    let disk: Arc<dyn Storage> = Arc::new(SimDisk::new(1));
+    let engine = Engine::open(disk, Path::new("/db"), options).expect("the engine opens").0;
+    let coded = CollectionSpec { elements: Elements::F16, ..CollectionSpec::default() };
+    crate::nvec_collections::create(&engine, "coded", Settings::default(), coded);
+    let mut seed = 9u64;
+    let mut next = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // The exponents of embeddings, and mantissas as full.
+        (seed >> 40) as f32 / 16_777_216.0 * 0.2 - 0.1
+    };
+    for name in ["default", "coded"] {
+        let vectors = (0..290).map(|i| vector(&format!("{i}"), &[0; 64].map(|_| next()))).collect();
+        crate::nvec_collections::write_to(&engine, name, vectors);
+    }
+    engine.wait_indexed(None).expect("indexed");
+    engine
 }
 
 /// All files below a directory of a disk.
