@@ -1,6 +1,6 @@
 //! The real disk: files of the operating system.
 
-use crate::{Access, Bytes, Entry, Error, File, FileType, LockGuard, Result, Stat, Storage};
+use crate::{Access, Bytes, Entry, Error, File, FileType, LockGuard, Result, Stat, Storage, Throttle};
 use parking_lot::Mutex;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -77,6 +77,16 @@ impl Storage for RealDisk {
 
     fn remove(&self, path: &Path) -> Result<()> {
         fs::remove_file(path).map_err(|e| Error::io("remove", path, e))
+    }
+
+    fn remove_gently(&self, path: &Path, throttle: &Throttle) -> Result<()> {
+        // What is open keeps its space. One that cannot be opened is removed as any other.
+        let opened = open_regular(path, Access::Read).ok();
+        self.remove(path)?;
+        if let Some(file) = opened {
+            throttle.let_go(file);
+        }
+        Ok(())
     }
 
     fn remove_dir_all(&self, dir: &Path) -> Result<()> {
@@ -186,6 +196,11 @@ impl File for RealFile {
     fn sync(&self) -> Result<()> {
         *self.end.lock() = 0;
         self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
+    }
+
+    fn begin_sync(&self) {
+        *self.end.lock() = 0;
+        begin_writing(&self.file);
     }
 
     fn map(&self) -> Result<Box<dyn Bytes>> {

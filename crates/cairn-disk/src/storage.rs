@@ -1,6 +1,6 @@
 //! The `Storage` trait: every way CairnDB touches files.
 
-use crate::{Error, Result};
+use crate::{Error, Result, Throttle};
 use std::fmt;
 use std::io;
 use std::ops::{Deref, Range};
@@ -112,6 +112,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn reflink(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> Result<()>;
+    /// As [`Storage::remove`]: the name is gone at once. The file's space is given back later where that would hold up those
+    /// who wait for syncs, as `throttle` knows; at the latest when the process ends.
+    fn remove_gently(&self, path: &Path, throttle: &Throttle) -> Result<()> {
+        let _ = throttle;
+        self.remove(path)
+    }
     /// Removes a directory and everything in it; nothing there is fine. Never follows links.
     fn remove_dir_all(&self, dir: &Path) -> Result<()>;
     /// Makes the entries of a directory last.
@@ -145,6 +151,9 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Makes the file's bytes and length last (its directory entry does not: [`Storage::sync_dir`]). After an error,
     /// nothing unsynced may be counted on, and a later sync that succeeds proves nothing about it.
     fn sync(&self) -> Result<()>;
+    /// Asks the disk to begin with what was written, so that little is left for [`File::sync`]. Nothing lasts by it, and nothing
+    /// waits for it.
+    fn begin_sync(&self) {}
     /// The whole file as bytes, mapped where the disk can. The caller promises that it is immutable.
     fn map(&self) -> Result<Box<dyn Bytes>>;
 

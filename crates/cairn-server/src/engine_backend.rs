@@ -25,7 +25,7 @@ use crate::timelines::timelines;
 use crate::topics::topic;
 use crate::variables::variables;
 use crate::wal::wal;
-use cairn_disk::{Storage, Throttle};
+use cairn_disk::{Storage, Throttle, Throttled};
 use cairn_engine::topics::Topics;
 use cairn_engine::{Clock, Engine, Hits, Item, OpenReport, Options, Request, Stats, Using};
 use parking_lot::Mutex;
@@ -77,6 +77,8 @@ impl EngineBackend {
     /// For an engine whose data and snapshots are on `storage`; `counters` are those of its connections.
     pub fn new(config: &Config, engine: Engine, storage: Arc<dyn Storage>, counters: Arc<Counters>) -> Self {
         let clock = Arc::clone(&engine.options().clock);
+        // What is deleted goes without holding up the writers.
+        let storage = Throttled::removing(storage, Arc::clone(&engine.options().throttle));
         let backend = EngineBackend {
             snapshot: config.snapshot.clone(),
             repository_dir: config.snapshot.repository_dir(),
@@ -94,7 +96,7 @@ impl EngineBackend {
             memory: LastMemory::default(),
             live: None,
             engine,
-            storage,
+            storage: Arc::new(storage),
             counters,
             clock,
         };

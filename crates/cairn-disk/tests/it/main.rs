@@ -10,6 +10,7 @@ mod images;
 mod lines_file;
 mod lossy;
 mod random;
+mod removed;
 mod replace;
 mod sealed;
 mod socket;
