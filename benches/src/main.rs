@@ -1,7 +1,8 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|larger`
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|answers|
+//! fair|larger`
 //! runs one part; `larger` runs only then.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
@@ -9,6 +10,7 @@
 mod answers;
 mod compaction;
 mod events;
+mod fair;
 mod files;
 mod filters;
 mod graph;
@@ -37,6 +39,7 @@ async fn main() -> Result<()> {
     let parts: Vec<String> = std::env::args().skip(1).collect();
     // Parts of benches/peers, which take arguments of their own and print no table.
     match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["flood", kind, addr] => return fair::flood(kind, addr),
         ["graph", dir] => return graph::run(dir.as_ref()),
         ["graph-set", dir, rows] => return graph_set::write(dir.as_ref(), rows.parse()?),
         ["larger-process", dir, rows, dimension, queries, group] => {
@@ -86,6 +89,9 @@ async fn main() -> Result<()> {
     }
     if wanted("answers") {
         answers::run().await?;
+    }
+    if wanted("fair") {
+        fair::run()?;
     }
     if parts.iter().any(|part| part == "states") {
         states::run()?;

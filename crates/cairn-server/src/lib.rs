@@ -26,6 +26,7 @@ mod info;
 mod interpreter;
 mod jobs;
 mod keeping;
+mod lane;
 mod limiter;
 mod live;
 mod memory;

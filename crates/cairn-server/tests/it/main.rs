@@ -29,6 +29,7 @@ mod http_tls;
 mod info;
 mod interpreter;
 mod keeping;
+mod lane;
 mod limiter;
 mod limits;
 mod lines;
