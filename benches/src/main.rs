@@ -2,7 +2,7 @@
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
 //! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|answers|
-//! fair|larger`
+//! fair|guarded|larger`
 //! runs one part; `larger` runs only then.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
@@ -10,11 +10,13 @@
 mod answers;
 mod compaction;
 mod events;
+mod exchange;
 mod fair;
 mod files;
 mod filters;
 mod graph;
 mod graph_set;
+mod guarded;
 mod imports;
 mod larger;
 mod larger_load;
@@ -89,6 +91,9 @@ async fn main() -> Result<()> {
     }
     if wanted("answers") {
         answers::run().await?;
+    }
+    if wanted("guarded") {
+        guarded::run().await?;
     }
     if wanted("fair") {
         fair::run()?;

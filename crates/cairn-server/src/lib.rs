@@ -17,6 +17,7 @@ pub mod config;
 mod config_admin;
 mod connections;
 mod counters;
+mod decimal;
 mod dump;
 mod engine_backend;
 mod failure;

@@ -12,6 +12,7 @@ mod cidr;
 mod client;
 mod collections;
 mod config;
+mod decimal;
 mod deploy;
 mod differential;
 mod double;
