@@ -4,8 +4,9 @@
 use crate::Result;
 use crate::load::percentile;
 use crate::server::Server;
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,11 +19,12 @@ const LONG: Duration = Duration::from_secs(2);
 const STALLED: Duration = Duration::from_millis(100);
 
 /// What the others do.
-const FLOODS: [(&str, &str); 5] = [
+const FLOODS: [(&str, &str); 6] = [
     ("unread", "50 that pipeline INFO and never read, and begin anew when held back"),
     ("info", "50 that pipeline INFO and read"),
     ("vecset", "50 that pipeline VECSET and read"),
     ("idle", "50 that stand still"),
+    ("sink", "50 that send as the first ones do, to somebody else who never reads"),
     ("spin", "50 busy loops: no server at all"),
 ];
 
@@ -58,8 +60,9 @@ pub fn flood(kind: &str, addr: &str) -> Result<()> {
         "vecset" => (0..64).map(crate::vectors::vecset).map(|line| line + "\n").collect(),
         _ => "INFO\n".repeat(256),
     };
+    let addr = if kind == "sink" { sink()? } else { addr.to_owned() };
     for _ in 0..FLOODERS {
-        let (kind, addr, asks) = (kind.to_owned(), addr.to_owned(), asks.clone());
+        let (kind, addr, asks) = (kind.to_owned(), addr.clone(), asks.clone());
         std::thread::spawn(move || {
             // An end of a connection is what a flooder meets: it comes again.
             loop {
@@ -70,6 +73,22 @@ pub fn flood(kind: &str, addr: &str) -> Result<()> {
     println!("ready");
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// Somebody who takes connections and never reads; the oldest goes when there are many.
+fn sink() -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let addr = listener.local_addr()?.to_string();
+    std::thread::spawn(move || {
+        let mut held = VecDeque::new();
+        for stream in listener.incoming().flatten() {
+            held.push_back(stream);
+            if held.len() > 2 * FLOODERS {
+                held.pop_front();
+            }
+        }
+    });
+    Ok(addr)
 }
 
 fn one(kind: &str, addr: &str, asks: &[u8]) -> std::io::Result<()> {
@@ -85,7 +104,7 @@ fn one(kind: &str, addr: &str, asks: &[u8]) -> std::io::Result<()> {
     }
     let mut write = stream.try_clone()?;
     let replies = std::thread::spawn({
-        let reads = kind != "unread";
+        let reads = !matches!(kind, "unread" | "sink");
         move || {
             let mut buffer = vec![0; 64 << 10];
             while reads && stream.read(&mut buffer).is_ok_and(|n| n > 0) {}

@@ -12,12 +12,15 @@ mod cidr;
 mod client;
 mod collections;
 mod config;
+#[path = "../../../../fuzz/src/conversation.rs"]
+mod conversation;
 mod decimal;
 mod deploy;
 mod differential;
 mod double;
 mod dumps;
 mod frame;
+mod fuzzed;
 mod http_auth;
 mod http_bulk;
 mod http_client;
