@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 
 const VECTORS: usize = 50_000;
 const ASKED: usize = 5_000;
+/// Rounds at half of the peak.
+const ROUNDS: usize = 7;
 
 /// Measures all of it.
 pub async fn run() -> Result<()> {
@@ -46,23 +48,22 @@ fn event(n: usize) -> String {
     )
 }
 
-/// Sorted times of requests; each begins no sooner than `pace` after the last.
+/// Sorted times of requests; with a pace, one is due every so long, and its time counts from then, whether the last was late or not.
 async fn one_by_one(
     client: &mut Client,
     line: impl Fn(usize) -> String,
     pace: Duration,
 ) -> Result<Vec<Duration>> {
     let mut times = Vec::with_capacity(ASKED);
-    for n in 0..ASKED {
-        let started = Instant::now();
-        client.request(&line(n)).await?.ok()?;
-        times.push(started.elapsed());
-        if !pace.is_zero() {
-            // Shorter than a timer can be.
-            while started.elapsed() < pace {
-                std::hint::spin_loop();
-            }
+    let begun = Instant::now();
+    for (n, due) in (0..ASKED).zip((0..).map(|n| begun + pace * n)) {
+        // Shorter than a timer can be.
+        while Instant::now() < due {
+            std::hint::spin_loop();
         }
+        let since = if pace.is_zero() { Instant::now() } else { due };
+        client.request(&line(n)).await?.ok()?;
+        times.push(since.elapsed());
     }
     times.sort_unstable();
     Ok(times)
@@ -91,13 +92,22 @@ async fn half_of_peak(client: &mut Client) -> Result<()> {
     let lines: Vec<String> = (0..ASKED).map(line).collect();
     let peak = one_by_one(client, |n| lines[n].clone(), Duration::ZERO).await?;
     let mean = peak.iter().sum::<Duration>() / ASKED as u32;
-    let half = one_by_one(client, |n| lines[n].clone(), mean * 2).await?;
+    let tail =
+        |times: &[Duration]| percentile(times, 0.99).as_secs_f64() / percentile(times, 0.5).as_secs_f64();
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(one_by_one(client, |n| lines[n].clone(), mean * 2).await?);
+    }
+    rounds.sort_by(|a, b| tail(a).total_cmp(&tail(b)));
+    let half = &rounds[ROUNDS / 2];
     println!(
-        "| SIMV through a graph of 20000 × {DIMENSION}-d, one connection at its peak, {:.0}/s; at half of it | {}; {}: p99 {:.1} × p50 |",
+        "| SIMV through a graph of 20000 × {DIMENSION}-d, one connection at its peak, {:.0}/s; at half of it | {}; {}: p99 {:.1} × p50, the median of {ROUNDS} rounds ({:.1} to {:.1}) |",
         1.0 / mean.as_secs_f64(),
         shown(&peak),
-        shown(&half),
-        percentile(&half, 0.99).as_secs_f64() / percentile(&half, 0.5).as_secs_f64()
+        shown(half),
+        tail(half),
+        tail(&rounds[0]),
+        tail(&rounds[ROUNDS - 1])
     );
     Ok(())
 }

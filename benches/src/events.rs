@@ -12,10 +12,7 @@ const ITEMS: usize = 5_000;
 
 /// Loads two fresh servers.
 pub async fn run() -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/debian/events.txt.gz");
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(path)?).read_to_string(&mut text)?;
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let lines = sample()?;
     let n = lines.len();
     let server = Server::start()?;
     let took = load::run(&server.addr, lines).await?;
@@ -31,6 +28,14 @@ pub async fn run() -> Result<()> {
     let took = load::run(&server.addr, (0..FULL).map(|n| event(n + CONTEXTS * 50)).collect()).await?;
     println!("| EVENT into full rings (50), {ITEMS} items | {} |", load::per_second(FULL, took));
     Ok(())
+}
+
+/// The requests of the Debian sample.
+pub fn sample() -> Result<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/debian/events.txt.gz");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path)?).read_to_string(&mut text)?;
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 fn event(n: usize) -> String {

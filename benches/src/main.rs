@@ -1,18 +1,22 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|larger`
-//! runs one part; `larger` runs only then. `cairn-bench snapshot-speed DIR` measures snapshots of the database in DIR, which nobody has open.
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|answers|
+//! fair|guarded|larger` runs one part; `larger` runs only then. `cairn-bench snapshot-speed DIR` measures snapshots of the database in DIR,
+//! which nobody has open.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod answers;
 mod compaction;
 mod events;
+mod exchange;
+mod fair;
 mod files;
 mod filters;
 mod graph;
 mod graph_set;
+mod guarded;
 mod imports;
 mod larger;
 mod larger_load;
@@ -37,6 +41,7 @@ async fn main() -> Result<()> {
     let parts: Vec<String> = std::env::args().skip(1).collect();
     // Parts that take arguments of their own, most of them of benches/peers.
     match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["flood", kind, addr] => return fair::flood(kind, addr),
         ["graph", dir] => return graph::run(dir.as_ref()),
         ["snapshot-speed", dir] => return states::speeds_of(dir.as_ref()),
         ["graph-set", dir, rows] => return graph_set::write(dir.as_ref(), rows.parse()?),
@@ -87,6 +92,12 @@ async fn main() -> Result<()> {
     }
     if wanted("answers") {
         answers::run().await?;
+    }
+    if wanted("guarded") {
+        guarded::run().await?;
+    }
+    if wanted("fair") {
+        fair::run()?;
     }
     if parts.iter().any(|part| part == "states") {
         states::run()?;

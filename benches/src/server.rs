@@ -25,6 +25,19 @@ pub fn cairn() -> Result<PathBuf> {
     Err(format!("{} is missing: run `cargo build --release` first", path.display()).into())
 }
 
+/// How a server is set up; by default with no password, no limit, no TLS.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// More of the section `api`, without its braces.
+    pub api: &'a str,
+    /// The admin's password.
+    pub password: Option<&'a str>,
+    /// Requests are counted, and none is refused.
+    pub limited: bool,
+    /// The line protocol is inside TLS, with this certificate and key, PEM.
+    pub certificate: Option<(&'a str, &'a str)>,
+}
+
 impl Server {
     /// Starts one with an empty database, syncing every batch, no timers.
     pub fn start() -> Result<Server> {
@@ -35,14 +48,40 @@ impl Server {
     pub fn start_with(api: &str) -> Result<Server> {
         let inner =
             api.strip_prefix("api: {").and_then(|rest| rest.strip_suffix('}')).ok_or("expected api: {…}")?;
-        let comma = if inner.is_empty() { "" } else { ", " };
+        let setup = Setup { api: inner, ..Setup::default() };
+        Server::start_as(&setup)
+    }
+
+    /// The same, set up so.
+    pub fn start_as(setup: &Setup<'_>) -> Result<Server> {
         let dir = tempfile::tempdir()?;
         let config = dir.path().join("config.yaml");
         let snapshots = dir.path().join("snapshots");
-        let text = format!(
-            "events:\n  decay_interval_sec: 0\napi: {{tcp: {{bind: 127.0.0.1, port: 0}}{comma}{inner}}}\nsnapshot:\n  dir: {}\n",
+        let mut api = "tcp: {bind: 127.0.0.1, port: 0".to_owned();
+        if setup.certificate.is_some() {
+            api += ", tls: true";
+        }
+        api += "}";
+        if setup.limited {
+            api += ", rate_limiting: {enable: true, capacity: 1000000000, refill_rate: 1000000000}";
+        }
+        if !setup.api.is_empty() {
+            api = format!("{api}, {}", setup.api);
+        }
+        let mut text = format!(
+            "events:\n  decay_interval_sec: 0\napi: {{{api}}}\nsnapshot:\n  dir: {}\n",
             snapshots.display()
         );
+        if let Some(password) = setup.password {
+            text += &format!("security:\n  requirepass: {password}\n");
+        }
+        if let Some((certificate, key)) = setup.certificate {
+            let (cert_file, key_file) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+            std::fs::write(&cert_file, certificate)?;
+            std::fs::write(&key_file, key)?;
+            text +=
+                &format!("tls:\n  cert_file: {}\n  key_file: {}\n", cert_file.display(), key_file.display());
+        }
         std::fs::write(&config, text)?;
         let (child, addr, http) = spawn(&config, &dir.path().join("data"))?;
         Ok(Server { child, addr, http, dir })

@@ -3,6 +3,7 @@
 //! Checksums would keep a fuzzer out, so the first byte of the input says how much of a log's is put right.
 
 pub mod codes_open;
+pub mod conversation;
 pub mod graph_open;
 pub mod index;
 pub mod log;

@@ -1,6 +1,6 @@
 //! `seeds`: inputs to begin with, made from a whole log, a whole graph and whole codes.
 
-use crate::{graph_open, log, snapshot};
+use crate::{conversation, graph_open, log, snapshot};
 use cairn_engine::codes::{CodeKind, Codes};
 use cairn_log::Entry;
 use cairn_log::record::{Stamp, encode};
@@ -16,6 +16,9 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         "npy" => Some(matrices()),
         "fvecs" => Some(vec![[1i32.to_le_bytes(), 0.5f32.to_le_bytes()].concat().repeat(3)]),
         "jsonl" => Some(json_lines()),
+        "conversation" => {
+            Some(conversation::seeds(include_str!("../../crates/cairn-server/tests/it/wire_table.rs")))
+        }
         "codes_open" => Some(codes()),
         "metadata" => Some(vec![snapshot::metadata_seed()]),
         "log_part" => Some(vec![snapshot::log_seed()]),

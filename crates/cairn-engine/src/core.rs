@@ -18,7 +18,7 @@ use crate::timeline::Timeline;
 use crate::view::{Position, View};
 use crate::wal_settings::WalSettings;
 use crate::write::Request;
-use cairn_disk::{Storage, Throttled};
+use cairn_disk::Storage;
 use cairn_log::{Entry, Log, Lsn, SyncMode};
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, HashSet};
@@ -123,8 +123,7 @@ impl Core {
         let mut log = None;
         if let Some(wal_dir) = timeline.wal_dir(&dir) {
             let config = replay::log_config(&wal_dir, &timeline, wal.segment_bytes, last_us);
-            let disk = Throttled::removing(Arc::clone(&storage), Arc::clone(&options.throttle));
-            let (opened, recovered) = Log::open(Arc::new(disk), config)?;
+            let (opened, recovered) = Log::open(options.log_disk(&storage), config)?;
             let tell = |now| options.tell(now);
             let done = replay::replay(&opened, &wal_dir, from, Until::End, &mut state, Some(&tell))?;
             lsn = Lsn(from.0 + done.records);

@@ -4,7 +4,7 @@ use crate::codec::Decoder;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::wal_settings::WalSettings;
-use cairn_disk::Throttle;
+use cairn_disk::{Storage, Throttle, Throttled};
 use cairn_log::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -317,6 +317,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// The disk for a log: what is removed of it goes without holding up its own syncs.
+    pub(crate) fn log_disk(&self, storage: &Arc<dyn Storage>) -> Arc<dyn Storage> {
+        Arc::new(Throttled::removing(Arc::clone(storage), Arc::clone(&self.throttle)))
+    }
+
     /// Tells whoever wants to know how far a replay is.
     pub(crate) fn tell(&self, now: ReplayProgress) {
         self.replayed.set(now);

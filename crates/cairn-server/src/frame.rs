@@ -1,6 +1,6 @@
 //! The frame: bytes received → request lines, whatever the bytes are.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// A buffer as large as this is given back once a long line has been read.
 const KEPT_BYTES: usize = 1 << 20;
@@ -71,6 +71,11 @@ impl Framer {
     /// Bytes received that are no complete line yet.
     pub fn pending_bytes(&self) -> usize {
         self.buffer.len() - self.start
+    }
+
+    /// Line ends among the bytes that were not handed out, counted up to `max`.
+    pub fn pending_lines(&self, max: usize) -> usize {
+        memchr_iter(b'\n', self.buffer.get(self.start..).unwrap_or_default()).take(max).count()
     }
 
     /// Whether a line has begun and not ended.

@@ -130,6 +130,11 @@ impl Interpreter {
         &mut self.framer
     }
 
+    /// Whether a request waits that was received whole.
+    pub(crate) fn has_more(&self) -> bool {
+        self.held.is_some() || self.framer.pending_lines(1) > 0
+    }
+
     /// What the bytes received so far ask for next; `None` when more bytes are needed. Steps must be done in order, each
     /// before the next is taken.
     pub fn next_step(&mut self) -> Option<Step> {

@@ -108,14 +108,19 @@ fn vector(mut words: Words<'_>, limits: &Limits) -> Result<Vec<f32>> {
     let dimension_max = usize::try_from(limits.dimension).unwrap_or(usize::MAX);
     // A float and its space take two bytes at least, and 8 or so most often.
     let mut vector = Vec::with_capacity((words.rest().len() / 8 + 8).min(dimension_max));
-    while let Some(word) = words.next() {
+    while !words.rest().is_empty() {
         if vector.len() == dimension_max {
-            let got = dimension_max + 1 + words.rest().split_ascii_whitespace().count();
+            let got = dimension_max + words.rest().split_ascii_whitespace().count();
             return Err(Failure::input(format!(
                 "Vector dimension {got} exceeds maximum allowed: {dimension_max}"
             )));
         }
-        vector.push(float::<f32>(word)?);
+        // Most are short decimals; whatever else a float may look like takes the longer way.
+        let value = match words.next_short() {
+            Some(value) => value,
+            None => float::<f32>(words.next().unwrap_or_default())?,
+        };
+        vector.push(value);
     }
     Ok(vector)
 }

@@ -8,6 +8,7 @@ use crate::counters::Counters;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::http;
+use crate::lane::{LANE_WRITES_MAX, Lane};
 use crate::limiter::UNIX_PEER;
 use crate::live::Live;
 use crate::render::render;
@@ -16,6 +17,7 @@ use crate::tls::Tls;
 use crate::unix::{self, Unix};
 use cairn_disk::Storage;
 use cairn_engine::{Engine, ErrorKind, OpenReport};
+use socket2::SockRef;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -33,6 +35,9 @@ const FILES_AT_ONCE: usize = 8;
 const REFUSING_MAX: usize = 64;
 /// How long a refused connection may take to read why: its first request may be on the way.
 const REFUSAL_LINGER: Duration = Duration::from_secs(1);
+/// Replies that the system holds of a connection until its peer takes them: left to itself it holds megabytes, and nothing
+/// more is done for a peer only once that is full.
+const SEND_BYTES: usize = 128 << 10;
 /// How long accepting pauses when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -144,6 +149,9 @@ impl Server {
             counters,
             budget: Arc::default(),
             searches: Semaphore::new(searches),
+            lane_searches: Semaphore::new(searches),
+            lane_writes: Semaphore::new(LANE_WRITES_MAX as usize),
+            lane: Lane::start()?,
             files: Semaphore::new(FILES_AT_ONCE),
         };
         let service = Arc::new(service);
@@ -244,6 +252,17 @@ pub(crate) async fn bind(listen: &Listen) -> Result<(TcpListener, SocketAddr), F
     Ok((listener, addr))
 }
 
+/// Sets what both protocols want of an accepted connection.
+pub(crate) fn prepare(stream: &TcpStream) {
+    // Replies are written whole: waiting to fill a packet only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    if let Err(error) = SockRef::from(stream).set_send_buffer_size(SEND_BYTES) {
+        tracing::debug!(%error, "cannot set SO_SNDBUF");
+    }
+}
+
 /// A session that panicked is a bug of ours that only its peer would notice.
 pub(crate) fn ended_well(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
@@ -287,10 +306,7 @@ impl Acceptor {
             Ok(place) => place,
             Err(failure) => return self.refuse(stream, failure),
         };
-        // Replies are written whole: waiting to fill a packet only delays them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
+        prepare(&stream);
         let Some(tls) = self.tls.clone() else {
             return self.serve(stream, peer.ip(), place);
         };

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::failure::Failure;
 use crate::interpreter::{Interpreter, Question, Rules, Step};
+use crate::lane::{LANE_WRITES_MAX, Lane, Place, Turn};
 use crate::live::Live;
 use crate::reply::{Reply, Trace};
 use cairn_engine::{ErrorKind, Request};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 /// Read at once at most: a connection that sends much gets a larger buffer.
@@ -34,8 +36,14 @@ pub(crate) struct Service {
     pub budget: Arc<Budget>,
     /// One permit for each search that may run at once.
     pub searches: Semaphore,
+    /// As many permits, for connections on the lane: no more of theirs wait before a single search.
+    pub lane_searches: Semaphore,
+    /// One permit for each write of connections on the lane that may wait at once: a single one waits behind no more.
+    pub lane_writes: Semaphore,
     /// One permit for each request that may work on files at once.
     pub files: Semaphore,
+    /// Where connections that ask for much at once are served.
+    pub lane: Lane,
 }
 
 impl Service {
@@ -81,34 +89,65 @@ impl Service {
 }
 
 /// Serves a connection until its peer leaves, is silent for too long, or `stop` turns true. Every request read is
-/// answered, in order. Nothing more is read while the peer does not take its replies.
+/// answered, in order. Nothing more is read while the peer does not take its replies. A connection that asks for much at
+/// once goes on on the lane, and comes back when it no longer does.
 /// `peer` is who is there, or [`crate::limiter::UNIX_PEER`].
-pub(crate) async fn serve<S>(
-    mut stream: S,
-    peer: IpAddr,
-    service: Arc<Service>,
-    mut stop: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
+pub(crate) async fn serve<S>(stream: S, peer: IpAddr, service: Arc<Service>, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let interpreter = Interpreter::new(Arc::clone(&service.rules), Arc::clone(&service.counters))
         .with_client(Arc::clone(&service.live), peer);
-    let mut session = Session {
+    let session = Session {
         interpreter,
         out: Vec::new(),
         read_bytes: 0,
         line_since: None,
         held: Held::new(Arc::clone(&service.budget)),
-        service,
+        turn: Turn::new(),
+        service: Arc::clone(&service),
     };
-    if let Err(error) = session.converse(&mut stream, &mut stop).await {
-        // The peer went away, or never read its replies: there is no one to tell.
-        tracing::debug!(%error, "connection ended");
-        return;
+    let mut conversation = Conversation { session, stream, stop };
+    loop {
+        let (place, went) = (conversation.session.turn.place, conversation.go_on());
+        let (back, went) = match place {
+            Place::Single => went.await,
+            Place::Lane => match service.lane.run(went).await {
+                Some(went) => went,
+                None => return,
+            },
+        };
+        match went {
+            Ok(Went::Elsewhere) => conversation = back,
+            Ok(Went::End) => {
+                // What it held is given back before its peer can see the end.
+                drop(back.session);
+                return close(back.stream, LINGER).await;
+            }
+            Err(error) => {
+                // The peer went away, or never read its replies: there is no one to tell.
+                return tracing::debug!(%error, "connection ended");
+            }
+        }
     }
-    // What it held is given back before its peer can see the end.
-    drop(session);
-    close(stream, LINGER).await;
+}
+
+/// A session and whom it is with.
+struct Conversation<S> {
+    session: Session,
+    stream: S,
+    stop: watch::Receiver<bool>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
+    /// Talks until it is over, or should go on at the other place.
+    async fn go_on(mut self) -> (Self, io::Result<Went>) {
+        let went = self.session.converse(&mut self.stream, &mut self.stop).await;
+        if matches!(went, Ok(Went::Elsewhere)) {
+            self.session.turn.change();
+        }
+        (self, went)
+    }
 }
 
 /// Closes a connection so that its peer gets what was sent: closing while bytes of its are unread would reset it. Waits
@@ -132,6 +171,15 @@ struct Session {
     /// When the line began that has not ended.
     line_since: Option<Instant>,
     held: Held,
+    turn: Turn,
+}
+
+/// Why a session talks no more here.
+enum Went {
+    /// It is over.
+    End,
+    /// It goes on at the other place.
+    Elsewhere,
 }
 
 /// What became of reading.
@@ -144,7 +192,7 @@ enum Got {
 }
 
 impl Session {
-    async fn converse<S>(&mut self, stream: &mut S, stop: &mut watch::Receiver<bool>) -> io::Result<()>
+    async fn converse<S>(&mut self, stream: &mut S, stop: &mut watch::Receiver<bool>) -> io::Result<Went>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -157,10 +205,17 @@ impl Session {
                 if self.out.len() >= config.write_bytes {
                     self.flush(stream, &config).await?;
                 }
+                if self.turn.is_over() && self.interpreter.has_more() {
+                    if self.turn.place == Place::Single {
+                        return Ok(Went::Elsewhere);
+                    }
+                    yield_now().await;
+                    self.turn.begin();
+                }
             }
             self.flush(stream, &config).await?;
             if *stop.borrow() {
-                return Ok(());
+                return Ok(Went::End);
             }
             let framer = self.interpreter.framer();
             self.line_since = framer.mid_line().then(|| self.line_since.unwrap_or_else(Instant::now));
@@ -169,8 +224,9 @@ impl Session {
             }
             tokio::select! {
                 got = self.read(stream, &config) => match got? {
+                    Got::More if self.turned() => return Ok(Went::Elsewhere),
                     Got::More => {}
-                    Got::End => return Ok(()),
+                    Got::End => return Ok(Went::End),
                     Got::Late(max) => {
                         let message = format!(
                             "Request not complete after {} s (performance.request_timeout_sec)",
@@ -181,19 +237,26 @@ impl Session {
                 },
                 // What was read is answered first. A server that is gone has stopped too.
                 changed = stop.changed() => if changed.is_err() {
-                    return Ok(());
+                    return Ok(Went::End);
                 },
             }
         }
     }
 
     /// Says why, and ends the connection.
-    async fn end<S>(&mut self, stream: &mut S, config: &Config, why: Failure) -> io::Result<()>
+    async fn end<S>(&mut self, stream: &mut S, config: &Config, why: Failure) -> io::Result<Went>
     where
         S: AsyncWrite + Unpin,
     {
         self.interpreter.refuse(why, &mut self.out);
-        self.flush(stream, config).await
+        self.flush(stream, config).await?;
+        Ok(Went::End)
+    }
+
+    /// Whether what was read asks for the other place.
+    fn turned(&mut self) -> bool {
+        let framer = self.interpreter.framer();
+        self.turn.read(|max| framer.pending_lines(max), framer.pending_bytes())
     }
 
     /// Counts what the connection holds.
@@ -214,6 +277,7 @@ impl Session {
             return Ok(if late { Got::Late(config.request_timeout) } else { Got::End });
         };
         let n = read?;
+        self.turn.begin();
         self.read_bytes = if n >= room { (room * 2).min(READ_BYTES_MAX) } else { n.next_power_of_two() };
         Ok(if n > 0 { Got::More } else { Got::End })
     }
@@ -234,7 +298,7 @@ impl Session {
         match step {
             Step::Batch(batch) => {
                 let results =
-                    if batch.writes.is_empty() { Vec::new() } else { self.service.write(batch.writes).await };
+                    if batch.writes.is_empty() { Vec::new() } else { self.write(batch.writes).await };
                 self.interpreter.written(batch.slots, results, &mut self.out);
             }
             Step::Ask(question) => {
@@ -250,7 +314,17 @@ impl Session {
         }
     }
 
-    async fn answer(&self, question: &Arc<Question>) -> (Reply, Option<Trace>) {
+    async fn write(&mut self, writes: Vec<Request>) -> Written {
+        let many = u32::try_from(writes.len()).map_or(LANE_WRITES_MAX, |n| n.min(LANE_WRITES_MAX));
+        let lane = self.turn.place == Place::Lane;
+        let permit = if lane { self.service.lane_writes.acquire_many(many).await.ok() } else { None };
+        let results = self.service.write(writes).await;
+        drop(permit);
+        self.turn.begin();
+        results
+    }
+
+    async fn answer(&mut self, question: &Arc<Question>) -> (Reply, Option<Trace>) {
         let (backend, cost) = (&self.service.backend, self.service.backend.cost(&question.ask));
         if cost == Cost::Search
             && !question.debug
@@ -259,7 +333,13 @@ impl Session {
             return (reply, None);
         }
         let question = Arc::clone(question);
+        let bulk = cost == Cost::Search && self.turn.place == Place::Lane;
+        // It never closes, and without a permit a search only waits among the single ones.
+        let _permit = if bulk { self.service.lane_searches.acquire().await.ok() } else { None };
         let answer = self.service.on(cost, move |backend| question.answer(backend)).await;
+        if cost != Cost::Small {
+            self.turn.begin();
+        }
         answer.unwrap_or_else(|failure| (failure.into(), None))
     }
 }

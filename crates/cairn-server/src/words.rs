@@ -1,5 +1,7 @@
 //! The words of a request line, quotes and all.
 
+use crate::decimal::short;
+
 /// What is left of a request line. Words are separated by ASCII white space; in an option (`filter=…`), white space
 /// inside double quotes belongs to the word, and a backslash there takes the next character as it is.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,12 @@ impl<'a> Words<'a> {
             false
         });
         self.take(end.unwrap_or(self.rest.len()))
+    }
+
+    /// The next word, when it is a short decimal.
+    pub(crate) fn next_short(&mut self) -> Option<f32> {
+        let (value, end) = short(self.rest.as_bytes())?;
+        self.take(end).map(|_| value)
     }
 
     fn take(&mut self, end: usize) -> Option<&'a str> {

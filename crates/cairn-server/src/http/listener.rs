@@ -6,7 +6,7 @@ use super::routes;
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::failure::Failure;
-use crate::server::{Active, bind};
+use crate::server::{Active, bind, prepare};
 use crate::session::{Service, close};
 use crate::tls::Tls;
 use axum::Router;
@@ -139,9 +139,7 @@ struct Connection {
 
 impl Connection {
     async fn begin(self, stream: TcpStream, tls: Option<Tls>) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
+        prepare(&stream);
         match tls {
             None => self.serve(stream).await,
             Some(tls) => {

@@ -1,0 +1,36 @@
+//! What fuzzing found worth keeping, replayed: the check of the fuzz target itself, on its smallest set of inputs.
+// The inputs are files of the sources, not of a database.
+#![allow(clippy::disallowed_methods)]
+
+use crate::conversation::{check, seeds};
+use std::path::Path;
+
+/// Inputs that there are at least.
+const KEPT_MIN: usize = 20;
+/// Bytes of all of them.
+const KEPT_BYTES_MAX: u64 = 200_000;
+
+#[test]
+fn each_conversation_of_the_kept_inputs_is_answered_line_by_line() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/kept/conversation");
+    let (mut inputs, mut bytes) = (0, 0);
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let input = std::fs::read(entry.unwrap().path()).unwrap();
+        bytes += input.len() as u64;
+        inputs += 1;
+        check(&input);
+    }
+    println!("{inputs} inputs of {bytes} bytes");
+    assert!(inputs >= KEPT_MIN && bytes < KEPT_BYTES_MAX, "{inputs} inputs of {bytes} bytes");
+}
+
+#[test]
+fn each_request_of_the_table_is_answered_in_any_pieces() {
+    let seeds = seeds(include_str!("wire_table.rs"));
+    assert!(seeds.len() > 80, "{} requests", seeds.len());
+    for seed in seeds {
+        check(&seed);
+        // Cut elsewhere.
+        check(&[&seed[..1], &[55], &seed[2..]].concat());
+    }
+}
