@@ -1,5 +1,6 @@
 //! A data directory, held: its lock, its identity, and which of its timelines is live.
 
+use crate::closed_logs::ClosedLogs;
 use crate::core::{Adopt, Core, OpenReport};
 use crate::draft::TimelineDraft;
 use crate::error::{Error, Result};
@@ -28,6 +29,8 @@ pub struct Database {
     /// Held shared by whoever reads the past, so that nothing of it is dropped meanwhile.
     pub(crate) past: Arc<RwLock<()>>,
     throttle: Arc<Throttle>,
+    /// The logs that were looked at for a state of the past; `None`: the directory is open for writing.
+    pub(crate) closed: Option<ClosedLogs>,
 }
 
 impl Database {
@@ -64,7 +67,7 @@ impl Database {
         let id = read_database(&*storage, &data)?;
         let lock = Mutex::new(Some(lock));
         let (past, throttle) = (Arc::default(), Arc::clone(&options.throttle));
-        let database = Database { storage, data, id, lock, past, throttle };
+        let database = Database { storage, data, id, lock, past, throttle, closed: None };
         database.remove_unfinished()?;
         let current = read_current(&*database.storage, &database.data)?;
         let live_dir = database.data.timeline(current);
@@ -143,12 +146,26 @@ impl Database {
             lock: Mutex::new(Some(lock)),
             past: Arc::default(),
             throttle: Arc::default(),
+            closed: None,
         }
     }
 
     /// A directory that is only read: no lock is held.
-    pub(crate) fn unlocked(storage: Arc<dyn Storage>, data: DataDir, id: DatabaseId) -> Database {
-        Database { storage, data, id, lock: Mutex::new(None), past: Arc::default(), throttle: Arc::default() }
+    pub(crate) fn unlocked(
+        storage: Arc<dyn Storage>,
+        data: DataDir,
+        id: DatabaseId,
+        closed: ClosedLogs,
+    ) -> Database {
+        Database {
+            storage,
+            data,
+            id,
+            lock: Mutex::new(None),
+            past: Arc::default(),
+            throttle: Arc::default(),
+            closed: Some(closed),
+        }
     }
 
     /// Starts a new timeline of this database, to be filled beside its writers.
