@@ -43,6 +43,7 @@ mod proportion;
 mod prune;
 mod real_disk;
 mod recover;
+mod removed;
 mod repositories;
 mod restores;
 mod retention;
