@@ -128,12 +128,29 @@ pub fn load_collection(
     take: &Take,
     job: &Job<'_>,
 ) -> Result<Loaded> {
+    load_collections(repository, id_or_name, engine, std::slice::from_ref(take), job)
+}
+
+/// Puts several collections of a snapshot into a running engine, all of them or none, as one new timeline: [`Engine::take`].
+pub fn load_collections(
+    repository: &Repository,
+    id_or_name: &str,
+    engine: &Engine,
+    takes: &[Take],
+    job: &Job<'_>,
+) -> Result<Loaded> {
     let snapshot = find(repository, id_or_name)?;
-    check_only(&snapshot, Some(std::slice::from_ref(&take.from)))?;
-    let reason = format!("restored {} as {} from snapshot {}", take.from, take.to, snapshot.id);
+    let names: Vec<String> = takes.iter().map(|take| take.from.clone()).collect();
+    check_only(&snapshot, Some(&names))?;
+    let renamed = |take: &Take| match take.from == take.to {
+        true => take.to.clone(),
+        false => format!("{} as {}", take.from, take.to),
+    };
+    let renamed: Vec<String> = takes.iter().map(renamed).collect();
+    let reason = format!("restored {} from snapshot {}", renamed.join(", "), snapshot.id);
     let source = Source::new(repository, &snapshot, job);
     let roll = source.roll(None);
-    let report = source.told(engine.take(&reason, take, |draft| source.fill(draft), roll))?;
+    let report = source.told(engine.take(&reason, takes, |draft| source.fill(draft), roll))?;
     let kept_bytes = source.kept_bytes();
     Ok(Loaded { report, kept_bytes, snapshot })
 }

@@ -13,6 +13,7 @@ mod collections;
 mod concurrency;
 mod consistency;
 mod corrupt_repository;
+mod crash_collections;
 mod crash_create;
 mod crash_delete;
 mod crash_incremental;
