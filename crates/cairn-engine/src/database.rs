@@ -18,6 +18,7 @@ use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// An open data directory. While it lives, no other process opens it.
 #[derive(Debug)]
@@ -176,8 +177,20 @@ impl Database {
 
     /// A new timeline with a state of this database, forked from where the state stands. Not yet live.
     pub(crate) fn fork(&self, view: &View, now_us: i64, reason: &str, log: LogPlace) -> Result<Timeline> {
+        self.fork_until(view, now_us, reason, log, None)
+    }
+
+    /// The same; once `cancel` is set it ends soon, with [`Error::Cancelled`], and leaves nothing.
+    pub(crate) fn fork_until(
+        &self,
+        view: &View,
+        now_us: i64,
+        reason: &str,
+        log: LogPlace,
+        cancel: Option<&AtomicBool>,
+    ) -> Result<Timeline> {
         let draft = self.draft()?;
-        let manifest = match draft.put_image(view.clone().into_image()) {
+        let manifest = match draft.put_image_over(view.clone().into_image(), None, cancel) {
             Ok(manifest) => manifest,
             Err(e) => {
                 // A draft left behind is removed at the next open; the first failure is what matters.

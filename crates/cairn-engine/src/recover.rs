@@ -56,7 +56,8 @@ impl Engine {
         let log = shared.status.lock().wal.place();
         let view = past.view();
         drop(past);
-        let timeline = shared.database.fork(&view, shared.options.clock.now_us(), &reason, log)?;
+        let (now_us, cancel) = (shared.options.clock.now_us(), Some(&*shared.options.cancel));
+        let timeline = shared.database.fork_until(&view, now_us, &reason, log, cancel)?;
         Ok(Branch { timeline, at })
     }
 

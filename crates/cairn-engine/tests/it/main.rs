@@ -21,6 +21,7 @@ mod model;
 mod oracle;
 mod pitr;
 mod recall;
+mod recover_cancelled;
 mod reference;
 mod repair;
 mod sample;
