@@ -1,7 +1,7 @@
 //! The measured claims. `cargo build --release && cargo run --release -p cairn-bench`
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
-//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|larger`
+//! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|increments|larger`
 //! runs one part; `larger` runs only then.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
@@ -14,6 +14,7 @@ mod filters;
 mod graph;
 mod graph_set;
 mod imports;
+mod increments;
 mod larger;
 mod larger_load;
 mod larger_process;
@@ -86,6 +87,9 @@ async fn main() -> Result<()> {
     }
     if wanted("answers") {
         answers::run().await?;
+    }
+    if wanted("increments") {
+        increments::run()?;
     }
     if parts.iter().any(|part| part == "states") {
         states::run()?;
