@@ -17,6 +17,10 @@ kill rounds="1000":
 seeds n="1000":
     CAIRN_SEEDS={{n}} cargo test -p cairn-log -p cairn-engine -p cairn-snapshot --test it -- more_ --nocapture
 
+# Random interleavings of snapshots, deletes, restores, loads and crashes, N of them; ./test runs as many as 100 seconds allow, a thousand at least.
+interleavings n="100000":
+    CAIRN_INTERLEAVINGS={{trim_start_match(n, "n=")}} cargo test -p cairn-snapshot --test it -- interleavings --nocapture
+
 # Top-10 of all 1,000 queries of the full Debian set (30,000 items) against its truth. DIR holds that set.
 exactness dir:
     CAIRN_DEBIAN="{{absolute_path(dir)}}" cargo test -p cairn-engine --test it sample:: -- --nocapture

@@ -2,7 +2,7 @@
 //!
 //! Starts the real server, `cairn` beside this program, on the real disk, and loads it over TCP from the same machine. Prints
 //! Markdown for docs/benchmarks.md. `cairn-bench writes|search|snapshots|events|log|filters|scan|recovery|imports|compaction|wire|answers|
-//! fair|guarded|larger` runs one part; `larger` runs only then. `cairn-bench snapshot-speed DIR` measures snapshots of the database in DIR,
+//! fair|guarded|increments|larger` runs one part; `larger` runs only then. `cairn-bench snapshot-speed DIR` measures snapshots of the database in DIR,
 //! which nobody has open.
 // A bench prints, and reads and writes files of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
@@ -18,6 +18,7 @@ mod graph;
 mod graph_set;
 mod guarded;
 mod imports;
+mod increments;
 mod larger;
 mod larger_load;
 mod larger_process;
@@ -98,6 +99,9 @@ async fn main() -> Result<()> {
     }
     if wanted("fair") {
         fair::run()?;
+    }
+    if wanted("increments") {
+        increments::run()?;
     }
     if parts.iter().any(|part| part == "states") {
         states::run()?;

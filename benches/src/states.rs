@@ -197,24 +197,24 @@ fn proportion() -> Result<()> {
     Ok(())
 }
 
-fn open(dir: &Path) -> Result<Engine> {
+pub fn open(dir: &Path) -> Result<Engine> {
     // Filling it is not what is measured.
     let wal = WalSettings { sync: SyncMode::Async, ..WalSettings::default() };
     let options = Options { wal: Some(wal), maintenance: false, ..Options::default() };
     Ok(Engine::open(Arc::new(RealDisk::new()), dir, options)?.0)
 }
 
-fn repository(dir: &Path) -> Result<Repository> {
+pub fn repository(dir: &Path) -> Result<Repository> {
     let storage: Arc<dyn Storage> = Arc::new(RealDisk::new());
     Ok(Repository::open_or_create(storage, &dir.join("repository"), SystemClock.now_us())?)
 }
 
-fn options(base: Base, name: &str) -> CreateOptions {
+pub fn options(base: Base, name: &str) -> CreateOptions {
     let (name, now_us) = (Some(name.to_owned()), SystemClock.now_us());
     CreateOptions { name, base, compression: Compression::None, now_us, ..CreateOptions::default() }
 }
 
-fn fill(engine: &Engine, numbers: std::ops::Range<usize>) -> Result<()> {
+pub fn fill(engine: &Engine, numbers: std::ops::Range<usize>) -> Result<()> {
     let end = numbers.end;
     for first in numbers.step_by(2_000) {
         set(engine, first..(first + 2_000).min(end))?;
@@ -228,7 +228,7 @@ fn set(engine: &Engine, numbers: std::ops::Range<usize>) -> Result<()> {
     Ok(())
 }
 
-fn events(engine: &Engine, numbers: std::ops::Range<usize>) -> Result<()> {
+pub fn events(engine: &Engine, numbers: std::ops::Range<usize>) -> Result<()> {
     let event = |n: usize| {
         let (context, id) = (format!("user{}", n % 10_007), format!("item{}", n * 31 % CHANGED_OF));
         Write::Event { context, id, op: EventOp::Add, score: (n % 100) as u8 + 1, time_s: Some(n as i64) }

@@ -1,5 +1,6 @@
 //! A data directory, held: its lock, its identity, and which of its timelines is live.
 
+use crate::closed_logs::ClosedLogs;
 use crate::core::{Adopt, Core, OpenReport};
 use crate::draft::TimelineDraft;
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use cairn_log::{DatabaseId, Lsn, TimelineId};
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// An open data directory. While it lives, no other process opens it.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Database {
     /// Held shared by whoever reads the past, so that nothing of it is dropped meanwhile.
     pub(crate) past: Arc<RwLock<()>>,
     throttle: Arc<Throttle>,
+    /// The logs that were looked at for a state of the past; `None`: the directory is open for writing.
+    pub(crate) closed: Option<ClosedLogs>,
 }
 
 impl Database {
@@ -64,7 +68,7 @@ impl Database {
         let id = read_database(&*storage, &data)?;
         let lock = Mutex::new(Some(lock));
         let (past, throttle) = (Arc::default(), Arc::clone(&options.throttle));
-        let database = Database { storage, data, id, lock, past, throttle };
+        let database = Database { storage, data, id, lock, past, throttle, closed: None };
         database.remove_unfinished()?;
         let current = read_current(&*database.storage, &database.data)?;
         let live_dir = database.data.timeline(current);
@@ -143,12 +147,26 @@ impl Database {
             lock: Mutex::new(Some(lock)),
             past: Arc::default(),
             throttle: Arc::default(),
+            closed: None,
         }
     }
 
     /// A directory that is only read: no lock is held.
-    pub(crate) fn unlocked(storage: Arc<dyn Storage>, data: DataDir, id: DatabaseId) -> Database {
-        Database { storage, data, id, lock: Mutex::new(None), past: Arc::default(), throttle: Arc::default() }
+    pub(crate) fn unlocked(
+        storage: Arc<dyn Storage>,
+        data: DataDir,
+        id: DatabaseId,
+        closed: ClosedLogs,
+    ) -> Database {
+        Database {
+            storage,
+            data,
+            id,
+            lock: Mutex::new(None),
+            past: Arc::default(),
+            throttle: Arc::default(),
+            closed: Some(closed),
+        }
     }
 
     /// Starts a new timeline of this database, to be filled beside its writers.
@@ -159,8 +177,20 @@ impl Database {
 
     /// A new timeline with a state of this database, forked from where the state stands. Not yet live.
     pub(crate) fn fork(&self, view: &View, now_us: i64, reason: &str, log: LogPlace) -> Result<Timeline> {
+        self.fork_until(view, now_us, reason, log, None)
+    }
+
+    /// The same; once `cancel` is set it ends soon, with [`Error::Cancelled`], and leaves nothing.
+    pub(crate) fn fork_until(
+        &self,
+        view: &View,
+        now_us: i64,
+        reason: &str,
+        log: LogPlace,
+        cancel: Option<&AtomicBool>,
+    ) -> Result<Timeline> {
         let draft = self.draft()?;
-        let manifest = match draft.put_image(view.clone().into_image()) {
+        let manifest = match draft.put_image_over(view.clone().into_image(), None, cancel) {
             Ok(manifest) => manifest,
             Err(e) => {
                 // A draft left behind is removed at the next open; the first failure is what matters.

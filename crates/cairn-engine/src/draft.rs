@@ -120,14 +120,25 @@ impl TimelineDraft {
 
     /// Encodes and writes a whole image; returns its manifest.
     pub fn put_image(&self, image: Image) -> Result<Vec<u8>> {
-        self.put_image_over(image, None)
+        self.put_image_over(image, None, None)
     }
 
     /// As [`TimelineDraft::put_image`], of a state that was loaded from another draft: files that never change are linked from there.
-    pub(crate) fn put_image_over(&self, image: Image, from: Option<&TimelineDraft>) -> Result<Vec<u8>> {
+    /// Once `cancel` is set, it ends after the piece at hand.
+    pub(crate) fn put_image_over(
+        &self,
+        image: Image,
+        from: Option<&TimelineDraft>,
+        cancel: Option<&AtomicBool>,
+    ) -> Result<Vec<u8>> {
+        let go_on = || match cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            true => Err(Error::Cancelled("writing a timeline")),
+            false => Ok(()),
+        };
         let Image { files, position, manifest } = image;
         let mut refs = Vec::with_capacity(files.len());
         for file in files {
+            go_on()?;
             let there = from.filter(|_| !file.is_pages());
             let there = there.and_then(|from| Some((from, from.files.lock().get(&file.name)?.clone())));
             if let Some((from, whole)) = there
@@ -138,9 +149,13 @@ impl TimelineDraft {
             }
             let file = file.encoded();
             let mut out = self.put_stream(file.name())?;
-            file.read(&mut |piece| out.append(piece))?;
+            file.read(&mut |piece| {
+                go_on()?;
+                out.append(piece)
+            })?;
             refs.push(out.finish()?);
         }
+        go_on()?;
         Image { files: Vec::new(), position, manifest }.into_manifest(refs)
     }
 

@@ -1,10 +1,11 @@
 //! `History`: which points of the past a data directory can bring back, and from what.
 
+use crate::closed_logs::ClosedLogs;
 use crate::error::{Error, Result};
 use crate::kept::{self, KeptCheckpoint};
 use crate::layout::{DataDir, TimelineDir};
 use crate::live::Live;
-use crate::replay::{Until, log_config};
+use crate::replay::Until;
 use crate::target::Target;
 use crate::time_text::show_time;
 use crate::timeline::{LogPlace, Timeline, read_began, read_current, read_ended};
@@ -82,7 +83,12 @@ pub(crate) struct Found {
 
 impl History {
     /// Looks at a directory. `live` is the open timeline, when one is open: its log is asked, not read.
-    pub(crate) fn read(storage: &Arc<dyn Storage>, data: &DataDir, live: Option<&Live>) -> Result<History> {
+    pub(crate) fn read(
+        storage: &Arc<dyn Storage>,
+        data: &DataDir,
+        live: Option<&Live>,
+        closed: &ClosedLogs,
+    ) -> Result<History> {
         let current = read_current(&**storage, data)?;
         let mut windows = Vec::new();
         for entry in storage.list(&data.timelines())? {
@@ -92,7 +98,7 @@ impl History {
                 continue;
             }
             let live = live.filter(|live| live.timeline.id == id);
-            match window(storage, &dir, live) {
+            match window(storage, &dir, live, closed) {
                 Ok(window) => windows.push(window),
                 // Another's damage keeps nobody from what is whole; `check` finds it.
                 Err(_) if id != current => {}
@@ -248,7 +254,12 @@ fn in_order(mut windows: Vec<Window>, current: TimelineId) -> Vec<Window> {
     ordered
 }
 
-fn window(storage: &Arc<dyn Storage>, dir: &TimelineDir, live: Option<&Live>) -> Result<Window> {
+fn window(
+    storage: &Arc<dyn Storage>,
+    dir: &TimelineDir,
+    live: Option<&Live>,
+    closed: &ClosedLogs,
+) -> Result<Window> {
     let timeline = Timeline::read(&**storage, dir)?;
     let ended_us = read_ended(&**storage, dir)?;
     let began_us = read_began(&**storage, dir)?;
@@ -261,7 +272,7 @@ fn window(storage: &Arc<dyn Storage>, dir: &TimelineDir, live: Option<&Live>) ->
     let mut to = *points
         .last()
         .ok_or_else(|| Error::Corrupt { path: dir.checkpoints(), what: "no checkpoint in it".to_owned() })?;
-    if let Some((base, next, last_us)) = log_bounds(storage, dir, &timeline, live)? {
+    if let Some((base, next, last_us)) = log_bounds(storage, dir, &timeline, live, closed)? {
         // Without the log after it, a checkpoint is no place to begin.
         points.retain(|point| point.lsn.0 + 1 >= base);
         if next > to.lsn.0 + 1 {
@@ -282,17 +293,19 @@ fn log_bounds(
     dir: &TimelineDir,
     timeline: &Timeline,
     live: Option<&Live>,
+    closed: &ClosedLogs,
 ) -> Result<Option<(u64, u64, Option<i64>)>> {
     if let Some(live) = live {
         let last_us = |log: &Arc<Log>| log.segments().last().and_then(|s| s.last_timestamp_us);
         return Ok(live.log.as_ref().map(|log| (log.base_offset(), live.lsn().0 + 1, last_us(log))));
     }
-    let Some(wal) = timeline.wal_dir(dir) else { return Ok(None) };
-    if storage.stat(&wal)?.is_none() {
+    if timeline.wal_dir(dir).is_none() {
+        return Ok(None);
+    }
+    let Some(log) = closed.of(storage, dir, timeline)? else {
         let first = timeline.fork_lsn.0 + 1;
         return Ok(Some((first, first, None)));
-    }
-    let config = log_config(&wal, timeline, 64 << 20, i64::MIN);
-    let bounds = Log::bounds(Arc::clone(storage), config)?;
+    };
+    let bounds = log.bounds();
     Ok(Some((bounds.first_offset, bounds.next_offset, bounds.last_timestamp_us)))
 }

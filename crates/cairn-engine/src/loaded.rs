@@ -5,12 +5,13 @@ use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::kept::{MANIFEST_BYTES_MAX, listed};
 use crate::layout::{TimelineDir, derived_of, pages_number, segment_number};
+use crate::loaded_pages::LoadedPages;
 use crate::manifest::{FileRef, Manifest};
 use crate::named::Named;
-use crate::page_file::{self, StoredPage};
+use crate::page_file;
+use crate::parallel::in_parallel;
 use crate::spec::{CollectionSpec, StorageMode};
 use crate::state::State;
-use crate::tree::{Page, Tree};
 use crate::vector_segment::{VectorSegment, map_file};
 use crate::view::Position;
 use cairn_disk::{Bytes, Storage, read_file};
@@ -67,18 +68,27 @@ pub(crate) fn load_at(
         }
     }
     let is_derived = |file: &&FileRef| derived_of(&file.name).is_some();
-    for file in manifest.files.iter().filter(|file| !is_derived(file)) {
-        read_one(storage, dir, file, &mut building, reading)?;
+    let stored_files = manifest.files.iter().filter(|file| !is_derived(file));
+    let (segments, pages): (Vec<_>, Vec<_>) =
+        stored_files.partition(|file| segment_number(&file.name).is_some());
+    for file in segments {
+        read_segment(storage, dir, file, &mut building, reading)?;
     }
+    read_pages(storage, dir, &pages, &mut building)?;
+    let page_bytes: u64 = pages.iter().map(|file| file.bytes).sum();
     let Building { mut collections, mut stored } = building;
+    let rebuilt = manifest.collections.iter().filter_map(|e| Some((&e.head, collections.remove(&e.number)?)));
+    let rebuilt =
+        in_parallel(rebuilt.collect(), page_bytes >= THREADS_FROM_BYTES, |(head, mut collection)| {
+            collection.vectors.dimension = head.dimension;
+            collection.vectors.buffer_number = head.next_segment;
+            collection.vectors.next_segment = head.next_number();
+            rebuild(&mut collection, head).map(|()| collection)
+        });
     let mut discarded = Vec::new();
     let mut state = State::default();
-    for entry in manifest.collections {
-        let Some(mut collection) = collections.remove(&entry.number) else { continue };
-        collection.vectors.dimension = entry.head.dimension;
-        collection.vectors.buffer_number = entry.head.next_segment;
-        collection.vectors.next_segment = entry.head.next_number();
-        rebuild(&mut collection, &entry.head).map_err(|e| e.in_file(&path))?;
+    for (entry, collection) in manifest.collections.into_iter().zip(rebuilt) {
+        let collection = collection.map_err(|e| e.in_file(&path))?;
         // A hybrid collection holds its graphs and codes in memory, as far as its budget goes.
         let mut hot_left = match entry.spec.storage {
             StorageMode::Memory => u64::MAX,
@@ -124,31 +134,87 @@ fn newest(storage: &dyn Storage, dir: &TimelineDir) -> Result<Lsn> {
     listed(storage, dir)?.last().copied().ok_or_else(missing)
 }
 
-fn read_one(
+fn read_segment(
     storage: &dyn Storage,
     dir: &TimelineDir,
     file: &FileRef,
     building: &mut Building,
     reading: Reading,
 ) -> Result<()> {
-    if let Some(id) = segment_number(&file.name) {
-        let path = dir.file(&file.name);
-        let collection = building.collection(id.0, &path)?;
-        let segment = match collection.spec.storage {
-            StorageMode::Memory => {
-                let (path, bytes) = read_file_of(storage, dir, file)?;
-                VectorSegment::decode(&path, &bytes, id.0)?
+    let Some(id) = segment_number(&file.name) else { return Err(unknown()) };
+    let path = dir.file(&file.name);
+    let collection = building.collection(id.0, &path)?;
+    let segment = match collection.spec.storage {
+        StorageMode::Memory => {
+            let (path, bytes) = read_file_of(storage, dir, file)?;
+            VectorSegment::decode(&path, &bytes, id.0)?
+        }
+        StorageMode::Mmap | StorageMode::Hybrid => {
+            let spec = collection.spec.clone();
+            map_segment(storage, &path, file, id.0, &spec, reading)?
+        }
+    };
+    put_segment(&path, segment, id, file, building)
+}
+
+fn unknown() -> Error {
+    Error::Decode("an unknown kind of file")
+}
+
+/// Reads files of pages, some at a time: one thread reads, all cores check and decode.
+fn read_pages(
+    storage: &dyn Storage,
+    dir: &TimelineDir,
+    files: &[&FileRef],
+    building: &mut Building,
+) -> Result<()> {
+    let mut rest = files.iter();
+    loop {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for file in rest.by_ref() {
+            let number = pages_number(&file.name).ok_or_else(unknown)?;
+            let path = dir.file(&file.name);
+            batch.push((*file, number, path.clone(), read_sized(storage, &path, file)?));
+            bytes += file.bytes;
+            if bytes >= PAGES_AT_ONCE_BYTES {
+                break;
             }
-            StorageMode::Mmap | StorageMode::Hybrid => {
-                let spec = collection.spec.clone();
-                map_segment(storage, &path, file, id.0, &spec, reading)?
-            }
-        };
-        return put_segment(&path, segment, id, file, building);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let decoded = in_parallel(batch, bytes >= THREADS_FROM_BYTES, |(file, number, path, bytes)| {
+            let decoded = check_crc(&path, &bytes, file).and_then(|()| LoadedPages::decode(&path, &bytes));
+            (file, number, path, decoded)
+        });
+        for (file, number, path, decoded) in decoded {
+            put_pages(&path, decoded?, number, file, building)?;
+        }
     }
-    let (path, bytes) = read_file_of(storage, dir, file)?;
-    let number = pages_number(&file.name).ok_or(Error::Decode("an unknown kind of file"))?;
-    put_pages(&path, &bytes, number, file, building)
+}
+
+/// Files of pages are read so many bytes at a time, before they are decoded.
+const PAGES_AT_ONCE_BYTES: u64 = 32 << 20;
+/// Fewer bytes of pages are checked and decoded sooner than a thread begins.
+const THREADS_FROM_BYTES: u64 = 1 << 20;
+
+fn put_pages(
+    path: &Path,
+    decoded: LoadedPages,
+    number: u64,
+    file: &FileRef,
+    building: &mut Building,
+) -> Result<()> {
+    let LoadedPages { owner, pages } = decoded;
+    let stored = &mut building.stored;
+    stored.next_page_file = stored.next_page_file.max(number + 1);
+    stored.page_files.insert(number, PageFile { file: file.clone(), pages: pages.len(), live: 0 });
+    for page in &pages {
+        stored.set_home((owner, page.table, page.number), Home { file: number, gone: page.gone });
+    }
+    let collection = building.collection(owner, path)?;
+    pages.into_iter().for_each(|page| (page.put)(collection));
+    Ok(())
 }
 
 /// Maps a segment's file. To serve from it, only its header is checked: the rest is when the background comes to it.
@@ -223,10 +289,15 @@ pub(crate) fn read_file_of(
     file: &FileRef,
 ) -> Result<(PathBuf, Vec<u8>)> {
     let path = dir.file(&file.name);
-    check_size(storage, &path, file)?;
-    let bytes = read_file(storage, &path, file.bytes)?;
+    let bytes = read_sized(storage, &path, file)?;
     check_crc(&path, &bytes, file)?;
     Ok((path, bytes))
+}
+
+/// Reads a file of the length that a manifest says.
+fn read_sized(storage: &dyn Storage, path: &Path, file: &FileRef) -> Result<Vec<u8>> {
+    check_size(storage, path, file)?;
+    Ok(read_file(storage, path, file.bytes)?)
 }
 
 fn check_size(storage: &dyn Storage, path: &Path, file: &FileRef) -> Result<()> {
@@ -266,47 +337,6 @@ fn put_segment(
     let collection = building.collection(id.0, path)?;
     Arc::make_mut(&mut collection.vectors.segments).push(Arc::new(segment));
     building.stored.segments.insert(id, file.clone());
-    Ok(())
-}
-
-fn put_pages(path: &Path, bytes: &[u8], number: u64, file: &FileRef, building: &mut Building) -> Result<()> {
-    let (owner, pages) = page_file::decode(path, bytes)?;
-    let stored = &mut building.stored;
-    stored.next_page_file = stored.next_page_file.max(number + 1);
-    stored.page_files.insert(number, PageFile { file: file.clone(), pages: pages.len(), live: 0 });
-    for page in &pages {
-        let home = Home { file: number, gone: page.payload.is_none() };
-        stored.set_home((owner, page.table, page.number), home);
-    }
-    let collection = building.collection(owner, path)?;
-    pages.iter().try_for_each(|page| put_page(collection, page).map_err(|e| e.in_file(path)))
-}
-
-fn put_page(c: &mut Collection, page: &StoredPage<'_>) -> Result<()> {
-    match page.table {
-        1 => put_in(&mut c.items.tree, page),
-        2 => put_in(&mut c.contexts.tree, page),
-        3 => put_in(&mut c.places.0, page),
-        4 => put_in(&mut c.metadata.0, page),
-        5 => put_in(&mut c.rings.0, page),
-        6 => put_in(&mut c.neighbours.view.items, page),
-        7 => put_in(&mut c.neighbours.view.chunks, page),
-        8 => put_in(&mut c.dedup.view.tree, page),
-        9 => put_in(&mut c.vectors.dead.0, page),
-        10 => put_in(&mut c.vectors.buffer.tree, page),
-        _ => Err(Error::Decode("page file: a page of an unknown table")),
-    }
-}
-
-fn put_in<P: Page>(tree: &mut Tree<P>, page: &StoredPage<'_>) -> Result<()> {
-    // Roots are sized by the highest page: a limit on what a damaged number can ask for.
-    if page.number >= 1 << 28 {
-        return Err(Error::Decode("page file: a page number out of range"));
-    }
-    match page.payload {
-        Some(payload) => tree.put(page.number, P::decode(payload)?),
-        None => tree.remove(page.number),
-    }
     Ok(())
 }
 

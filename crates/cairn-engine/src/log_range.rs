@@ -1,14 +1,13 @@
 //! `LogRange`: the records between two points of one line of timelines, for whoever stores them elsewhere.
 
+use crate::closed_logs::ClosedLogs;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::history::History;
 use crate::mutation::{Change, Mutation};
-use crate::replay::log_config;
 use crate::timeline::Timeline;
 use crate::view::Position;
-use crate::wal_settings::WalSettings;
-use cairn_log::{Log, Lsn, Reader, TimelineId};
-use std::sync::Arc;
+use cairn_log::{Lsn, Reader, TimelineId};
 
 /// The records after one point up to another, all of which are in the logs of a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +65,12 @@ impl Engine {
     /// The records after `after` up to `to`, which is the live timeline's position or an earlier one on its line. An error of
     /// the kind `NotFound` says why they cannot be had: another line, a log that was off, or records that were dropped.
     pub fn log_range(&self, after: (TimelineId, Lsn), to: &Position) -> Result<LogRange> {
-        let history = self.history()?;
+        let database = &self.inner.shared.database;
+        let history = match &database.closed {
+            // A state of the past: its logs were looked at when it was built, and reach as far as it does.
+            Some(closed) => History::read(&database.storage, &database.data, Some(&self.live()), closed)?,
+            None => self.history()?,
+        };
         let (timeline, mut upper) = (to.timeline, to.lsn);
         let mut legs = Vec::new();
         for window in history.line(Some(timeline)) {
@@ -127,11 +131,12 @@ impl Engine {
         }
         let dir = database.data.timeline(id);
         let timeline = Timeline::read(&*database.storage, &dir)?;
-        let Some(wal) = timeline.wal_dir(&dir) else { return Err(without_log(id)) };
-        let config = log_config(&wal, &timeline, WalSettings::default().segment_bytes, i64::MIN);
-        let bounds = Log::bounds(Arc::clone(&database.storage), config.clone())?;
+        let fresh = ClosedLogs::default();
+        let closed = database.closed.as_ref().unwrap_or(&fresh);
+        let log = closed.of(&database.storage, &dir, &timeline)?.ok_or_else(|| without_log(id))?;
+        let bounds = log.bounds();
         check_bounds(id, (first, last), bounds.first_offset, bounds.next_offset)?;
-        Ok(Log::read_only(Arc::clone(&database.storage), config, first.0)?)
+        Ok(log.read(first.0)?)
     }
 }
 

@@ -161,7 +161,9 @@ impl Page for Chunk {
         if n > CHUNK_MAX || d.left() != 12 * n {
             return Err(Error::Decode("neighbours: a chunk's length does not fit its bytes"));
         }
-        let mut chunk = Chunk { epoch, ..Chunk::default() };
+        // As long as it would have grown to: no more than three quarters full.
+        let slots = if n == 0 { 0 } else { (n * 4).div_ceil(3).next_power_of_two().max(4) };
+        let mut chunk = Chunk { epoch, len: 0, slots: vec![EMPTY; slots] };
         let mut previous = None;
         for _ in 0..n {
             let (item, score) = (d.u32()?, d.f64()?);

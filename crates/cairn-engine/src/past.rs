@@ -1,18 +1,19 @@
 //! The past: a state as it was, built from a checkpoint and the log after it.
 
+use crate::closed_logs::ClosedLogs;
 use crate::error::{Error, Result};
 use crate::history::{Found, History};
 use crate::layout::DataDir;
 use crate::live::Live;
 use crate::loaded::{self, Reading};
-use crate::replay::{Replayed, Until, apply_all, gap, log_config};
+use crate::replay::{Replayed, Until, apply_all, gap};
 use crate::settings::{Options, ReplayProgress};
 use crate::state::State;
 use crate::target::Target;
 use crate::timeline::Timeline;
 use crate::view::{Position, View};
 use cairn_disk::Storage;
-use cairn_log::{Log, Lsn, TimelineId};
+use cairn_log::{Lsn, TimelineId};
 use std::sync::Arc;
 
 /// A state of the past, and on which timeline it stands.
@@ -20,6 +21,8 @@ pub(crate) struct Past {
     pub state: State,
     pub position: Position,
     pub timeline: Timeline,
+    /// The logs that were looked at for it.
+    pub closed: ClosedLogs,
 }
 
 impl Past {
@@ -38,7 +41,8 @@ pub(crate) fn state_at(
     target: Target,
     timeline: Option<TimelineId>,
 ) -> Result<Past> {
-    let history = History::read(storage, data, live)?;
+    let closed = ClosedLogs::default();
+    let history = History::read(storage, data, live, &closed)?;
     let found = history.find(target, timeline, options.clock.now_us())?;
     let dir = data.timeline(found.timeline.id);
     let loaded = loaded::load_at(&**storage, &dir, found.checkpoint, Reading::ToServe)?;
@@ -46,7 +50,7 @@ pub(crate) fn state_at(
     state.set_segment_bytes(options.vector_segment_bytes);
     let mut position = loaded.position;
     let live = live.filter(|live| live.timeline.id == found.timeline.id);
-    if let Some(done) = replay(storage, data, live, options, &found, &mut state)? {
+    if let Some(done) = replay((storage, data, &closed), live, options, &found, &mut state)? {
         position.lsn = Lsn(position.lsn.0 + done.records);
         position.time_us = position.time_us.max(done.last_us);
     }
@@ -56,13 +60,12 @@ pub(crate) fn state_at(
         let what = format!("the log ends at LSN {}, before {wanted}", position.lsn);
         return Err(Error::Corrupt { path: dir.0.clone(), what });
     }
-    Ok(Past { state, position, timeline: found.timeline })
+    Ok(Past { state, position, timeline: found.timeline, closed })
 }
 
 /// Applies the records from the checkpoint to the point; `None` when the timeline has no log.
 fn replay(
-    storage: &Arc<dyn Storage>,
-    data: &DataDir,
+    (storage, data, closed): (&Arc<dyn Storage>, &DataDir, &ClosedLogs),
     live: Option<&Live>,
     options: &Options,
     found: &Found,
@@ -79,14 +82,13 @@ fn replay(
             }
             (log.read(first)?, log.next_offset())
         }
-        None if storage.stat(&wal)?.is_none() => return Ok(None),
         None => {
-            let config = log_config(&wal, &found.timeline, 64 << 20, i64::MIN);
-            let bounds = Log::bounds(Arc::clone(storage), config.clone())?;
+            let Some(log) = closed.of(storage, &dir, &found.timeline)? else { return Ok(None) };
+            let bounds = log.bounds();
             if bounds.first_offset > first || bounds.next_offset < first {
                 return Err(gap(&wal, first, bounds.first_offset, bounds.next_offset));
             }
-            (Log::read_only(Arc::clone(storage), config, first)?, bounds.next_offset)
+            (log.read(first)?, bounds.next_offset)
         }
     };
     let total = match found.until {

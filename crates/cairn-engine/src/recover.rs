@@ -1,5 +1,6 @@
 //! Going back: states of the past as views, as branches, and as the live state again.
 
+use crate::closed_logs::ClosedLogs;
 use crate::compare::{Comparison, compare};
 use crate::core::{Adopt, Core};
 use crate::database::Database;
@@ -30,7 +31,7 @@ impl Engine {
     /// Which points of the past can be had back.
     pub fn history(&self) -> Result<History> {
         let database = &self.inner.shared.database;
-        History::read(&database.storage, &database.data, Some(&self.live()))
+        History::read(&database.storage, &database.data, Some(&self.live()), &ClosedLogs::default())
     }
 
     /// The state at a point of a timeline's line (the live one's by default), in memory. Costs a second state.
@@ -55,7 +56,8 @@ impl Engine {
         let log = shared.status.lock().wal.place();
         let view = past.view();
         drop(past);
-        let timeline = shared.database.fork(&view, shared.options.clock.now_us(), &reason, log)?;
+        let (now_us, cancel) = (shared.options.clock.now_us(), Some(&*shared.options.cancel));
+        let timeline = shared.database.fork_until(&view, now_us, &reason, log, cancel)?;
         Ok(Branch { timeline, at })
     }
 
@@ -108,13 +110,13 @@ impl Engine {
         let id = read_database(&*storage, &data)?;
         let past = read_past(&storage, &data, &options, target, timeline)?;
         let at = Point { lsn: past.position.lsn, time_us: past.position.time_us };
-        let Past { state, position, timeline } = past;
+        let Past { state, position, timeline, closed } = past;
         let reason = format!("as of {target}, LSN {} of timeline {}", at.lsn, timeline.id);
         let state = (state, position);
         let timeline_dir = data.timeline(timeline.id);
         let core =
             Core::read_only(Arc::clone(&storage), timeline_dir, timeline, options.clone(), state, reason);
-        let database = Database::unlocked(storage, data, id);
+        let database = Database::unlocked(storage, data, id, closed);
         Ok((Engine::start(database, core, options)?, at))
     }
 }
@@ -147,5 +149,5 @@ pub fn history(storage: &Arc<dyn Storage>, dir: &Path) -> Result<History> {
         let message = format!("{}: no database in it (expected a file DATABASE)", dir.display());
         return Err(Error::NotFound(message));
     }
-    History::read(storage, &data, None)
+    History::read(storage, &data, None, &ClosedLogs::default())
 }

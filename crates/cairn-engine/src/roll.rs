@@ -55,7 +55,7 @@ impl TimelineDraft {
             if apart {
                 next.set_apart();
             }
-            match next.put_image_over(view.into_image(), Some(&self)) {
+            match next.put_image_over(view.into_image(), Some(&self), None) {
                 Ok(manifest) => Ok((next, manifest)),
                 Err(e) => {
                     // A draft left behind is removed at the next open; the first failure is what matters.

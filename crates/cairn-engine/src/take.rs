@@ -1,4 +1,4 @@
-//! `Take`: one collection of a restored state, put into the live one.
+//! `Take`: collections of a restored state, put into the live one.
 
 use crate::draft::TimelineDraft;
 use crate::engine::{Engine, LoadReport};
@@ -7,6 +7,7 @@ use crate::mutation::DEFAULT_COLLECTION;
 use crate::roll::Roll;
 use crate::state::check_name;
 use crate::view::{CollectionView, View};
+use std::collections::BTreeSet;
 
 /// Which collection of another state becomes which of the live one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,24 +21,26 @@ pub struct Take {
 }
 
 impl Engine {
-    /// Puts one collection of image files, with everything in it, into the live state, as a new timeline: `fill` puts the files into
-    /// a draft and returns the manifest, then a roll is applied to them. All other collections stay as they are.
+    /// Puts collections of image files, with everything in them, into the live state, all of them or none, as one new timeline:
+    /// `fill` puts the files into a draft and returns the manifest, then a roll is applied to them. All other collections stay as
+    /// they are.
     ///
     /// Meanwhile writes are answered [`Error::Loading`] and reads come from the old state, which is kept beside the new
-    /// one, and is not its parent: no record leads from the one to the other. On any failure nothing has changed. Graphs and codes of the collection are computed anew, in the background.
+    /// one, and is not its parent: no record leads from the one to the other. On any failure nothing has changed. Graphs and codes
+    /// of the collections are computed anew, in the background.
     pub fn take<E: From<Error>>(
         &self,
         reason: &str,
-        take: &Take,
+        takes: &[Take],
         fill: impl FnOnce(&TimelineDraft) -> Result<Vec<u8>, E>,
         roll: Option<Roll<'_, E>>,
     ) -> Result<LoadReport, E> {
-        check_name(&take.to)?;
+        check(takes)?;
         self.load_built(reason, || {
             let draft = self.inner.shared.database.draft()?;
             let taken = fill(&draft).and_then(|manifest| draft.apply(&manifest, roll));
             let combined = taken.and_then(|taken| {
-                let view = combine(self.view()?, &taken, take)?;
+                let view = takes.iter().try_fold(self.view()?, |live, take| combine(live, &taken, take))?;
                 let fill = |draft: &TimelineDraft| {
                     draft.set_apart();
                     Ok::<_, E>(draft.put_image(view.into_image())?)
@@ -50,6 +53,22 @@ impl Engine {
             abandoned?;
             Ok(timeline)
         })
+    }
+}
+
+/// Refuses names that no collection may have, and two collections of one name.
+fn check(takes: &[Take]) -> Result<()> {
+    let mut names = BTreeSet::new();
+    for take in takes {
+        check_name(&take.to)?;
+        if !names.insert(take.to.as_str()) {
+            return Err(Error::Input(format!("collection {}: named twice", take.to)));
+        }
+    }
+    if takes.is_empty() {
+        Err(Error::Input("expected at least one collection, got none".to_owned()))
+    } else {
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod append;
 mod clock;
+mod closed;
 mod commit;
 mod compacted;
 mod config;
@@ -47,6 +48,7 @@ mod sync_mode;
 mod topics;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use closed::ClosedLog;
 pub use config::LogConfig;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{DatabaseId, TimelineId};

@@ -1,6 +1,7 @@
 //! `Log`: an append-only sequence of records in a directory of segments.
 
 use crate::append::Appender;
+use crate::closed::ClosedLog;
 use crate::commit::Commit;
 use crate::group::Group;
 use crate::inspect::{self, Inspection};
@@ -107,37 +108,12 @@ impl Log {
     /// Reads a closed log from `from` on, up to its torn end, if any. Changes nothing: what [`Log::open`] would refuse is
     /// refused, what it would cut is left out.
     pub fn read_only(storage: Arc<dyn Storage>, config: LogConfig, from: u64) -> Result<Reader> {
-        if storage.stat(&config.dir)?.is_none() {
-            return Err(Error::NoLog { dir: config.dir });
-        }
-        let plan = Plan::make(&storage, &config)?;
-        let sealed = plan.sealed.into_iter().filter_map(|segment| Some((segment.sealed()?, segment)));
-        let newest = plan.newest.into_iter().map(|newest| (newest.end, newest.segment));
-        let mut parts: Vec<Part> = sealed.chain(newest).map(|(end, segment)| Part { segment, end }).collect();
-        let first = parts.first().map_or(config.start, |p| p.segment.base);
-        let next = parts.last().map_or(config.start, |p| p.end.next_offset);
-        if !(first..=next).contains(&from) {
-            return Err(Error::OutOfRange { offset: from, first, next });
-        }
-        parts.retain(|p| p.end.next_offset > from);
-        Reader::new(&config, parts, from)
+        ClosedLog::look(&storage, config)?.read(from)
     }
 
     /// What a closed log holds, as [`Log::open`] would find it. Changes nothing, and reads only the newest segment whole.
     pub fn bounds(storage: Arc<dyn Storage>, config: LogConfig) -> Result<Bounds> {
-        if storage.stat(&config.dir)?.is_none() {
-            return Err(Error::NoLog { dir: config.dir });
-        }
-        let plan = Plan::make(&storage, &config)?;
-        let newest = plan.newest.as_ref().map(|newest| (newest.segment.base, newest.end));
-        let first = plan.sealed.first().map(|segment| segment.base).or(newest.map(|(base, _)| base));
-        let end = newest.map(|(_, end)| end).or(plan.sealed.last().and_then(|segment| segment.sealed()));
-        Ok(Bounds {
-            first_offset: first.unwrap_or(config.start),
-            next_offset: end.map_or(config.start, |end| end.next_offset),
-            last_timestamp_us: end.map(|end| end.last_timestamp_us).filter(|us| *us != i64::MIN),
-            segments: plan.sealed.len() + usize::from(plan.newest.is_some()),
-        })
+        Ok(ClosedLog::look(&storage, config)?.bounds())
     }
 
     /// Which log a directory holds: its id, its timeline, and its first offset, as its oldest segment says; `None` when there

@@ -83,7 +83,8 @@ fn verify(backend: &EngineBackend, given: &str) -> Result<Dumped> {
 
 fn info(backend: &EngineBackend, given: &str) -> Result<Dumped> {
     let path = path(backend, given)?;
-    let info = nvec::info(backend.storage.as_ref(), &path).map_err(|e| not_found(e, given))?;
+    let job = Job { cancel: backend.jobs.cancelled(), ..Job::default() };
+    let info = nvec::info_with(backend.storage.as_ref(), &path, &job).map_err(|e| not_found(e, given))?;
     let header = Header {
         version: info.version,
         flags: info.flags,

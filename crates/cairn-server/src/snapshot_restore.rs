@@ -102,18 +102,15 @@ fn some(
             return Err(Failure::new(ErrorKind::Exists, message));
         }
     }
-    let (mut names, mut vectors, mut kept, mut last) = (Vec::new(), 0, 0, None);
-    for take in &takes {
-        let id = snapshot.id.as_str();
-        let loaded = cairn_snapshot::load_collection(repository, id, &backend.engine, take, job)?;
-        let counts = snapshot.collections.iter().find(|c| c.name == take.from).map(|c| c.counts);
-        vectors += counts.unwrap_or_default().vectors;
-        kept += loaded.kept_bytes;
-        names.push(take.to.as_str());
-        last = Some(loaded.report);
-    }
-    let report = last.ok_or_else(|| Failure::input("the snapshot has no collection"))?;
-    Ok(restored(snapshot, &report, &names.join(","), vectors, kept))
+    let id = snapshot.id.as_str();
+    let loaded = cairn_snapshot::load_collections(repository, id, &backend.engine, &takes, job)?;
+    let vectors_of = |take: &Take| {
+        let found = snapshot.collections.iter().find(|c| c.name == take.from);
+        found.map_or(0, |collection| collection.counts.vectors)
+    };
+    let names: Vec<&str> = takes.iter().map(|take| take.to.as_str()).collect();
+    let vectors = takes.iter().map(vectors_of).sum();
+    Ok(restored(snapshot, &loaded.report, &names.join(","), vectors, loaded.kept_bytes))
 }
 
 fn restored(snapshot: &Snapshot, report: &LoadReport, names: &str, vectors: u64, kept_bytes: u64) -> Block {

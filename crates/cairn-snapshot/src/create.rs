@@ -6,7 +6,7 @@ use crate::codec::{Compression, FrameEncoder};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::incremental::{self, Base, NoLog};
-use crate::job::{Job, Meter};
+use crate::job::{FileMeter, Job, Meter};
 use crate::layout;
 use crate::log_part::LogPart;
 use crate::metadata;
@@ -364,11 +364,12 @@ fn store_files(
         || new_encoder(compression),
         |encoder, (at, file)| {
             let file = file.encoded();
-            let (written, file_ref) = parts.write_file(encoder, &file)?;
+            let counted = FileMeter::new(&meter, file.bytes());
+            let (written, file_ref) = parts.write_file(encoder, &file, &|bytes| counted.read(bytes))?;
             let new_bytes = if written.new { written.part.stored_bytes } else { 0 };
             let name = file.name().to_owned();
             stored.lock()[at] = Some((SnapshotFile { name, part: written.part }, file_ref));
-            meter.file(written.part.bytes, new_bytes);
+            counted.done(new_bytes);
             Ok(())
         },
     )?;

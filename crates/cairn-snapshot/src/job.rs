@@ -192,6 +192,17 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Goes on where others have come to.
+    pub(crate) fn after(self, bytes_done: u64) -> Meter<'a> {
+        self.bytes_done.store(bytes_done, Ordering::Relaxed);
+        self
+    }
+
+    /// How far it is.
+    pub(crate) fn bytes_done(&self) -> u64 {
+        self.bytes_done.load(Ordering::Relaxed)
+    }
+
     /// One file more is done.
     pub(crate) fn file(&self, bytes: u64, written: u64) {
         self.add(1, bytes, written);
@@ -211,5 +222,35 @@ impl<'a> Meter<'a> {
             bytes_total: self.bytes_total,
             bytes_written: add(&self.bytes_written, written),
         });
+    }
+}
+
+/// Counts one file that is read twice, to be named and to be stored; half of it each time.
+pub(crate) struct FileMeter<'a> {
+    meter: &'a Meter<'a>,
+    bytes: u64,
+    read: Cell<u64>,
+    told: Cell<u64>,
+}
+
+impl<'a> FileMeter<'a> {
+    /// For a file of so many plain bytes.
+    pub(crate) fn new(meter: &'a Meter<'a>, bytes: u64) -> FileMeter<'a> {
+        FileMeter { meter, bytes, read: Cell::new(0), told: Cell::new(0) }
+    }
+
+    /// So many bytes more were read.
+    pub(crate) fn read(&self, bytes: u64) {
+        self.read.set(self.read.get() + bytes);
+        let now = (self.read.get() / 2).min(self.bytes);
+        let before = self.told.replace(now);
+        if now > before {
+            self.meter.bytes(now - before, 0);
+        }
+    }
+
+    /// It is done, and so many bytes were written for it. One that was there already was read once.
+    pub(crate) fn done(self, written: u64) {
+        self.meter.file(self.bytes - self.told.get(), written);
     }
 }

@@ -88,7 +88,9 @@ pub use pin::{Pin, pin, pins, unpin};
 pub use prune::{PruneOptions, Pruned, candidates, newest_good_us, prune, prune_plan};
 pub use recover::{Recovered, recover};
 pub use repository::Repository;
-pub use restore::{Loaded, RestoreOptions, Restored, branch, load, load_collection, restore, restore_with};
+pub use restore::{
+    Loaded, RestoreOptions, Restored, branch, load, load_collection, load_collections, restore, restore_with,
+};
 pub use restore_plan::{RestorePlan, plan_restore};
 pub use retention::{Candidate, Plan, Reason, RetentionPolicy, plan};
 pub use schedule::{Schedule, When};

@@ -96,15 +96,21 @@ impl<'a> PartWriter<'a> {
         self.write_plain(encoder, &Plain { bytes: plain.len() as u64, width: None, read: &read })
     }
 
-    /// Stores a file of an image as a part, in the same way; what a manifest says about it.
+    /// Stores a file of an image as a part, in the same way; what a manifest says about it. `told` hears how many bytes more
+    /// were read, each time it is read.
     pub(crate) fn write_file(
         &self,
         encoder: &mut FrameEncoder,
         file: &EncodedFile,
+        told: &dyn Fn(u64),
     ) -> Result<(Written, FileRef)> {
         let seen: RefCell<Option<FileRef>> = RefCell::new(None);
         let read = |take: &mut Sink<'_>| {
-            let now = file.read(take)?;
+            let now = file.read::<Error>(&mut |piece| {
+                take(piece)?;
+                told(piece.len() as u64);
+                Ok(())
+            })?;
             match &*seen.borrow() {
                 // The part was named by what was read first.
                 Some(first) if *first != now => {

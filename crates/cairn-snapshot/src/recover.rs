@@ -45,6 +45,6 @@ pub fn recover(
     let now_us = options.clock.now_us();
     let source = Source::new(repository, &plan.snapshot, job);
     let fill = |draft: &TimelineDraft| source.fill(draft);
-    let report = restore_dir_rolled(storage, target_dir, now_us, &reason, fill, Some(roll))?;
+    let report = source.told(restore_dir_rolled(storage, target_dir, now_us, &reason, fill, Some(roll)))?;
     Ok(Recovered { plan, report })
 }

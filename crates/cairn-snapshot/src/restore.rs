@@ -5,10 +5,11 @@ use crate::catalog;
 use crate::digest::Hasher;
 use crate::error::{Error, Result};
 use crate::job::{Job, Meter};
+use crate::layout;
 use crate::replay::replay;
 use crate::repository::{Repository, make_dir};
 use crate::snapshot::{Place, Snapshot, SnapshotFile};
-use cairn_disk::{Access, Crc32c, Storage, parent_dir};
+use cairn_disk::{Access, Crc32c, ErrorKind, Storage, parent_dir};
 use cairn_engine::{
     Branch, Engine, FileRef, LoadReport, RestoreReport, Roll, Take, Target, TimelineDraft, restore_dir_over,
 };
@@ -85,8 +86,8 @@ pub fn restore_with(
     let source = Source::new(repository, &snapshot, job);
     let roll = source.roll(options.only.clone());
     let fill = |draft: &TimelineDraft| source.fill(draft);
-    let (report, replaced) =
-        restore_dir_over(storage, target, now_us, &reason, options.overwrite, fill, roll)?;
+    let restored = restore_dir_over(storage, target, now_us, &reason, options.overwrite, fill, roll);
+    let (report, replaced) = source.told(restored)?;
     let kept_bytes = source.kept_bytes();
     Ok(Restored { report, kept_bytes, replaced, snapshot })
 }
@@ -98,7 +99,7 @@ pub fn load(repository: &Repository, id_or_name: &str, engine: &Engine, job: &Jo
     let reason = format!("loaded snapshot {}", snapshot.id);
     let source = Source::new(repository, &snapshot, job);
     let roll = source.roll(None);
-    let report = engine.load_rolled(&reason, |draft| source.fill(draft), roll)?;
+    let report = source.told(engine.load_rolled(&reason, |draft| source.fill(draft), roll))?;
     let kept_bytes = source.kept_bytes();
     Ok(Loaded { report, kept_bytes, snapshot })
 }
@@ -115,7 +116,7 @@ pub fn branch(
     let reason = format!("restored snapshot {}", snapshot.id);
     let source = Source::new(repository, &snapshot, job);
     let roll = source.roll(None);
-    let branch = engine.branch(&reason, |draft| source.fill(draft), roll)?;
+    let branch = source.told(engine.branch(&reason, |draft| source.fill(draft), roll))?;
     Ok((snapshot, branch))
 }
 
@@ -127,12 +128,29 @@ pub fn load_collection(
     take: &Take,
     job: &Job<'_>,
 ) -> Result<Loaded> {
+    load_collections(repository, id_or_name, engine, std::slice::from_ref(take), job)
+}
+
+/// Puts several collections of a snapshot into a running engine, all of them or none, as one new timeline: [`Engine::take`].
+pub fn load_collections(
+    repository: &Repository,
+    id_or_name: &str,
+    engine: &Engine,
+    takes: &[Take],
+    job: &Job<'_>,
+) -> Result<Loaded> {
     let snapshot = find(repository, id_or_name)?;
-    check_only(&snapshot, Some(std::slice::from_ref(&take.from)))?;
-    let reason = format!("restored {} as {} from snapshot {}", take.from, take.to, snapshot.id);
+    let names: Vec<String> = takes.iter().map(|take| take.from.clone()).collect();
+    check_only(&snapshot, Some(&names))?;
+    let renamed = |take: &Take| match take.from == take.to {
+        true => take.to.clone(),
+        false => format!("{} as {}", take.from, take.to),
+    };
+    let renamed: Vec<String> = takes.iter().map(renamed).collect();
+    let reason = format!("restored {} from snapshot {}", renamed.join(", "), snapshot.id);
     let source = Source::new(repository, &snapshot, job);
     let roll = source.roll(None);
-    let report = engine.take(&reason, take, |draft| source.fill(draft), roll)?;
+    let report = source.told(engine.take(&reason, takes, |draft| source.fill(draft), roll))?;
     let kept_bytes = source.kept_bytes();
     Ok(Loaded { report, kept_bytes, snapshot })
 }
@@ -172,6 +190,20 @@ impl<'a> Source<'a> {
 
     fn kept_bytes(&self) -> u64 {
         self.kept_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A result of reading the snapshot: what is missing of one that is listed no more was removed with it.
+    pub(crate) fn told<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| {
+            let may_be_gone = matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Corrupt);
+            let dir = layout::snapshot_dir(self.repository.root(), &self.snapshot.id);
+            let is_listed = || !matches!(self.repository.storage().stat(&dir), Ok(None));
+            if !may_be_gone || is_listed() {
+                return e;
+            }
+            let id = &self.snapshot.id;
+            Error::NotFound(format!("snapshot {id} was removed while it was being restored: {e}"))
+        })
     }
 
     /// What is done with the files before they are a timeline; `None`: nothing.

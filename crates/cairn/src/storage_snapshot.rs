@@ -194,7 +194,7 @@ fn restore_file(args: &StorageRestoreArgs, file: &Path, output: Output) -> Resul
             if how.verify {
                 with_bar("verifying", |job| nvec::verify(&*disk, file, job))?;
             }
-            let info = nvec::info(&*disk, file)?;
+            let info = with_bar("reading", |job| nvec::info_with(&*disk, file, job))?;
             let there = disk.stat(data)?.is_some() && !disk.list(data)?.is_empty();
             if there && !how.overwrite {
                 let message = format!("{} is not empty", data.display());

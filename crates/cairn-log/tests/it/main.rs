@@ -4,6 +4,7 @@
 
 mod append;
 mod clock;
+mod closed;
 mod commit;
 mod common;
 mod crash;

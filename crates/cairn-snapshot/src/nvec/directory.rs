@@ -3,6 +3,7 @@
 
 use super::file::NvecInfo;
 use super::header::{FOOTER_BYTES, HEADER_BYTES};
+use super::open::{Opened, READINGS};
 use super::pieces::{Pieces, Place, Split};
 use super::save::Plan;
 use super::section::{METADATA, SECTION_HEADER_BYTES, SECTIONS_MAX, VECTORS};
@@ -10,7 +11,7 @@ use super::wrapped::{Unwrapped, Wrapping};
 use crate::codec::{Codec, Compression};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::job::Job;
+use crate::job::{Job, Meter};
 use crate::names;
 use cairn_disk::{Access, File, FileType, Storage, parent_dir, read_file, write_new};
 use cairn_engine::View;
@@ -204,15 +205,22 @@ fn sum(storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<(u64, Digest
 }
 
 /// Opens a directory as the `.nvec` that its files are, once their names, lengths and SHA-256 are right.
-pub(crate) fn open(storage: &dyn Storage, dir: &Path) -> Result<Box<dyn File>> {
+pub(crate) fn open(storage: &dyn Storage, dir: &Path, job: &Job<'_>) -> Result<Opened> {
     let wire = read_metadata(storage, dir)?;
+    let plain_bytes = wire.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.plain_bytes));
+    let meter = Meter::new(job, 1, plain_bytes.saturating_mul(READINGS));
+    let mut pass = |_, bytes| {
+        job.go_on()?;
+        meter.bytes(bytes, 0);
+        Ok(())
+    };
     let mut files = Vec::new();
     for ((name, magic), said) in FILES.iter().zip(&wire.files) {
         let path = dir.join(name);
         if storage.stat(&path)?.is_some_and(|stat| stat.file_type != FileType::File) {
             return Err(Error::damaged(&path, None, "file", "a regular file", "something else"));
         }
-        let (bytes, digest) = sum(storage, &path, &Job::default())?;
+        let (bytes, digest) = sum(storage, &path, job)?;
         if bytes != said.stored_bytes {
             let (expected, actual) = (format!("{} bytes", said.stored_bytes), format!("{bytes} bytes"));
             return Err(Error::damaged(&path, None, "size mismatch", expected, actual));
@@ -221,12 +229,12 @@ pub(crate) fn open(storage: &dyn Storage, dir: &Path) -> Result<Box<dyn File>> {
             return Err(Error::damaged(&path, None, "SHA-256 mismatch", &said.sha256, digest));
         }
         let stored: Arc<dyn File> = Arc::from(storage.open(&path, Access::Read)?);
-        let plain = Unwrapped::open(stored, Codec::Gzip, |_| said.plain_bytes)?;
+        let plain = Unwrapped::open(stored, Codec::Gzip, |_| said.plain_bytes, &mut pass)?;
         check_head(&plain, magic, said.plain_bytes)?;
         files.push(plain);
     }
     let places = places(&files)?;
-    Ok(Box::new(Pieces::new(dir, places, files)))
+    Ok(Opened { file: Box::new(Pieces::new(dir, places, files)), passed_bytes: meter.bytes_done() })
 }
 
 fn check_head(file: &Unwrapped, magic: &[u8; 8], plain_bytes: u64) -> Result<()> {

@@ -60,16 +60,21 @@ pub struct NvecVerified {
 /// What the file at `path` says about itself. Checked are magic, version, size and the layout of its sections, and that
 /// its header agrees with them; only [`verify`] reads all bytes.
 pub fn info(storage: &dyn Storage, path: &Path) -> Result<NvecInfo> {
-    let file = open(storage, path)?;
-    NvecFile::open(file.as_ref())?.info(&Job::default())
+    info_with(storage, path, &Job::default())
+}
+
+/// As [`info`], by a job that can be stopped: a compressed file is read to its end.
+pub fn info_with(storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<NvecInfo> {
+    let opened = open(storage, path, job)?;
+    NvecFile::open(opened.file.as_ref())?.info(job)
 }
 
 /// Reads every byte of the file at `path`: magic, version, size, CRCs, then whether the content is what
 /// [`super::load`] takes. Changes nothing.
 pub fn verify(storage: &dyn Storage, path: &Path, job: &Job<'_>) -> Result<NvecVerified> {
-    let file = open(storage, path)?;
-    let nvec = NvecFile::open(file.as_ref())?;
-    let meter = nvec.meter(job);
+    let opened = open(storage, path, job)?;
+    let nvec = NvecFile::open(opened.file.as_ref())?;
+    let meter = nvec.meter(job, opened.passed_bytes);
     let checked = nvec.check(job, &meter)?;
     parse::content(&nvec, &checked.sections, job, &meter, &mut Discard)?;
     Ok(NvecVerified { crc: checked.crc })
@@ -126,9 +131,10 @@ impl<'a> NvecFile<'a> {
         })
     }
 
-    /// Counts the two times the file is read: for its CRCs, then for its content.
-    pub(crate) fn meter<'j>(&self, job: &'j Job<'j>) -> Meter<'j> {
-        Meter::new(job, 1, self.header.file_bytes.saturating_mul(2))
+    /// Counts the two times the file is read, for its CRCs, then for its content, after what was read to open it.
+    pub(crate) fn meter<'j>(&self, job: &'j Job<'j>, passed_bytes: u64) -> Meter<'j> {
+        let twice = self.header.file_bytes.saturating_mul(2);
+        Meter::new(job, 1, twice.saturating_add(passed_bytes)).after(passed_bytes)
     }
 
     /// Reads every byte and checks the file's CRC and each section's. Damage is told as the file's CRC, with the place of

@@ -47,9 +47,9 @@ fn read_with(
     default_spec: &CollectionSpec,
     job: &Job<'_>,
 ) -> Result<(View, NvecInfo)> {
-    let file = open(storage, path)?;
-    let nvec = NvecFile::open(file.as_ref())?;
-    let meter = nvec.meter(job);
+    let opened = open(storage, path, job)?;
+    let nvec = NvecFile::open(opened.file.as_ref())?;
+    let meter = nvec.meter(job, opened.passed_bytes);
     let sections = nvec.check(job, &meter)?.sections;
     let info = nvec.info(job)?;
     let settings = match parse::settings(&nvec, &sections, job)? {

@@ -17,6 +17,6 @@ mod sink;
 mod source;
 mod wrapped;
 
-pub use file::{NvecInfo, NvecVerified, info, verify};
+pub use file::{NvecInfo, NvecVerified, info, info_with, verify};
 pub use into_state::{NvecLoaded, load, read, restore};
 pub use save::{remove_unfinished, save};

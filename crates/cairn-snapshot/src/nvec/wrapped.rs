@@ -147,21 +147,25 @@ impl fmt::Debug for Unwrapped {
 
 impl Unwrapped {
     /// Reads all of it once to learn how long it is, `bytes_max` at most and one byte more: whoever knows how long it should
-    /// be sees that it is not.
+    /// be sees that it is not. `pass` is told that most and how many bytes more were read, after each piece; its error ends it.
     pub(crate) fn open(
         inner: Arc<dyn File>,
         codec: Codec,
         bytes_max: impl FnOnce(&[u8]) -> u64,
+        pass: &mut dyn FnMut(u64, u64) -> Result<()>,
     ) -> Result<Unwrapped> {
         let mut unwrapped = Unwrapped { inner, codec, bytes: u64::MAX, cursors: Mutex::new(Vec::new()) };
         let mut head = vec![0; HEAD_BYTES];
         let read = unwrapped.fill(0, &mut head)?;
         head.truncate(read);
-        let most = bytes_max(&head).saturating_add(1);
+        let said = bytes_max(&head);
+        let most = said.saturating_add(1);
         let (mut at, mut buffer) = (read as u64, vec![0; SKIP_BYTES]);
+        pass(said, at)?;
         while at < most {
             let n = unwrapped.fill(at, &mut buffer)?;
             at += n as u64;
+            pass(said, n as u64)?;
             if n == 0 {
                 break;
             }

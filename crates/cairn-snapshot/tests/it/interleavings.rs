@@ -16,6 +16,8 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 type Hash = [u8; 32];
 
@@ -94,6 +96,15 @@ struct Counts {
     crashes: u64,
     restored: u64,
     incremental: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        self.steps += other.steps;
+        self.crashes += other.crashes;
+        self.restored += other.restored;
+        self.incremental += other.incremental;
+    }
 }
 
 fn open_engine(disk: &SimDisk, dir: &Path, clock: &Arc<ManualClock>, kept: Kept) -> Engine {
@@ -350,28 +361,69 @@ impl Run {
     }
 }
 
-/// As many seeds as CAIRN_SEEDS asks for (`just seeds`), from CAIRN_SEED on: one seed is one run, and one that fails is printed.
+/// Seeds that are run whatever the time, and how long more of them are tried (`./test`).
+const SEEDS_MIN: u64 = 1_000;
+const SECONDS: u64 = 100;
+
+/// A number that the environment gives.
+fn asked(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}: expected a number, got {text:?}")))
+}
+
+/// One seed is one run; one that fails is printed.
+fn run_seed(seed: u64) -> Counts {
+    let mut run = Run::new(seed);
+    if catch_unwind(AssertUnwindSafe(|| run.run())).is_err() {
+        // What was wrong was printed when it was found; this says how to come there again.
+        panic!("CAIRN_SEED={seed} ({:?}):\n{}", run.kept, run.trail.join("\n"));
+    }
+    run.counts
+}
+
+/// Seeds from CAIRN_SEED on, by all cores: as many as CAIRN_INTERLEAVINGS asks for (`just interleavings`), else as many as
+/// CAIRN_SEEDS (`just seeds`), else as many as a bounded time allows, but a thousand at least.
 #[test]
 fn more_seeds_of_interleavings() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let (from, n) = (number("CAIRN_SEED").unwrap_or(1_000), number("CAIRN_SEEDS").unwrap_or(400));
-    let mut all = Counts::default();
-    for seed in from..from + n {
-        let mut run = Run::new(seed);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run.run())) {
-            println!("CAIRN_SEED={seed} ({:?}):\n{}", run.kept, run.trail.join("\n"));
-            resume_unwind(panic);
+    let from = asked("CAIRN_SEED").unwrap_or(1_000);
+    let wanted = asked("CAIRN_INTERLEAVINGS").or_else(|| asked("CAIRN_SEEDS"));
+    let deadline = Instant::now() + Duration::from_secs(SECONDS);
+    let goes_on = |nth: u64| match wanted {
+        Some(n) => nth < n,
+        None => nth < SEEDS_MIN || Instant::now() < deadline,
+    };
+    let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let work = || {
+        let (mut all, mut seeds) = (Counts::default(), 0);
+        while !failed.load(Ordering::Relaxed) {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            if !goes_on(nth) {
+                break;
+            }
+            let counts = catch_unwind(|| run_seed(from + nth)).unwrap_or_else(|panic| {
+                failed.store(true, Ordering::Relaxed);
+                resume_unwind(panic)
+            });
+            all.add(&counts);
+            seeds += 1;
         }
-        let Counts { steps, crashes, restored, incremental } = run.counts;
-        all.steps += steps;
-        all.crashes += crashes;
-        all.restored += restored;
-        all.incremental += incremental;
-    }
+        (all, seeds)
+    };
+    let (mut all, mut n) = (Counts::default(), 0);
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            let (counts, seeds) = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            all.add(&counts);
+            n += seeds;
+        }
+    });
     println!(
         "{n} interleavings of {} steps, {} crashes in them, {} incremental snapshots, {} restores compared",
         all.steps, all.crashes, all.incremental, all.restored
     );
+    assert!(n >= wanted.unwrap_or(SEEDS_MIN), "only {n} interleavings");
     assert_eq!(all.steps, n * STEPS);
     assert!(all.crashes >= n && all.incremental >= n && all.restored >= 10 * n, "too little happened");
 }

@@ -4,10 +4,11 @@ use crate::crashes::crashes;
 use crate::support::*;
 use cairn_disk::{ErrorKind, Fate, RealDisk, SimDisk, Storage, read_file, write_new};
 use cairn_engine::{Settings, View};
-use cairn_snapshot::{Error, nvec};
+use cairn_snapshot::{Error, Job, nvec};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const SHAPES: [&str; 4] = ["/dumps/a.nvec", "/dumps/a.nvec.gz", "/dumps/a.zst", "/dumps/snapshot-a"];
 
@@ -254,4 +255,31 @@ fn plain_tools_read_and_check_them() {
     disk.remove(&vectors).expect("removed");
     write_new(&disk, &vectors, &bytes).expect("written");
     assert!(!sums().status.success());
+}
+
+#[test]
+fn opening_a_compressed_file_is_watched_and_can_be_stopped() {
+    let view = big_state(3_000, 200, 8);
+    for path in &SHAPES[1..] {
+        let disk = saved(path, &view);
+        let seen = parking_lot::Mutex::new(Vec::new());
+        let progress = |p: cairn_snapshot::Progress| seen.lock().push((p.bytes_done, p.percent()));
+        let job = Job { progress: &progress, ..one_thread() };
+        nvec::verify(&disk, Path::new(path), &job).expect("whole");
+        let seen = seen.into_inner();
+        assert!(seen.is_sorted(), "{path}: {seen:?}");
+        assert!(seen[0].1 <= 5 && seen[seen.len() - 1].1 >= 99, "{path}: {seen:?}");
+        // The first third is the reading that finds how long it is.
+        assert!(seen.iter().filter(|(_, percent)| *percent < 33).count() >= 10, "{path}: {seen:?}");
+
+        // Stopped in that reading: nothing of what follows is done.
+        let (cancel, last) = (AtomicBool::new(false), AtomicU64::new(0));
+        let progress = |p: cairn_snapshot::Progress| {
+            last.store(p.percent().into(), Ordering::Relaxed);
+            cancel.store(p.percent() >= 10, Ordering::Relaxed);
+        };
+        let job = Job { threads: 1, progress: &progress, cancel: &cancel };
+        let error = nvec::info_with(&disk, Path::new(path), &job).expect_err("stopped");
+        assert_eq!((error.to_string().as_str(), last.into_inner()), ("cancelled", 10), "{path}");
+    }
 }

@@ -176,13 +176,13 @@ fn a_branch_is_looked_at_then_promoted_or_dropped_while_writes_go_on() {
     assert_eq!(scene.hash(), hash);
 }
 
-fn create_collection(engine: &Engine, name: &str, spec: CollectionSpec) {
+pub fn create_collection(engine: &Engine, name: &str, spec: CollectionSpec) {
     let settings = Box::new(settings());
     let change = CollectionChange::Create { name: name.to_owned(), settings, spec: Box::new(spec) };
     engine.change_collections(change).expect("created");
 }
 
-fn fill(engine: &Engine, name: &str, n: usize) {
+pub fn fill(engine: &Engine, name: &str, n: usize) {
     let to = |i: usize| Request {
         collection: Some(name.into()),
         write: vector(&format!("{name}-{i}"), &[i as f32, 1.0, -(i as f32) / 3.0]),
@@ -206,13 +206,13 @@ fn fill(engine: &Engine, name: &str, n: usize) {
 }
 
 /// All that is in a collection.
-type Content = (
+pub type Content = (
     BTreeMap<String, Vec<u32>>,
     BTreeMap<String, Vec<(String, u8, i64)>>,
     BTreeMap<String, BTreeMap<String, u64>>,
 );
 
-fn content(engine: &Engine, name: &str) -> Content {
+pub fn content(engine: &Engine, name: &str) -> Content {
     let view = engine.view().expect("a view");
     let collection = view.collection(name).expect("there");
     let vectors =

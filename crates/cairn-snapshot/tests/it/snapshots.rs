@@ -167,6 +167,41 @@ fn progress_counts_files_and_bytes() {
 }
 
 #[test]
+fn progress_goes_on_within_one_long_file() {
+    let (disk, view) = (SimDisk::new(1), wide_state());
+    let seen = parking_lot::Mutex::new(Vec::new());
+    let progress = |p: cairn_snapshot::Progress| seen.lock().push((p.files_done, p.bytes_done));
+    let job = Job { progress: &progress, ..one_thread() };
+    let made = cairn_snapshot::create(&open_or_create(&disk), view, &options(Compression::None), &job)
+        .expect("created");
+    let seen = seen.into_inner();
+    assert!(seen.is_sorted_by(|a, b| a.1 <= b.1), "{seen:?}");
+    let longest = made.files.iter().map(|file| file.part.bytes).max().expect("files");
+    assert!(longest >= 4 << 20, "{longest} bytes");
+    let step = seen.windows(2).map(|two| two[1].1 - two[0].1).max().expect("steps");
+    assert!(step <= 1 << 20, "a step of {step} bytes in a file of {longest}");
+}
+
+#[test]
+fn cancelling_within_the_first_file_leaves_nothing() {
+    let (disk, view) = (SimDisk::new(1), wide_state());
+    let repository = open_or_create(&disk);
+    let before = disk.files();
+    let cancel = AtomicBool::new(false);
+    let files_done = AtomicU64::new(0);
+    let progress = |p: cairn_snapshot::Progress| {
+        files_done.store(p.files_done, Ordering::Relaxed);
+        cancel.store(true, Ordering::Relaxed);
+    };
+    let job = Job { threads: 1, progress: &progress, cancel: &cancel };
+    let error = cairn_snapshot::create(&repository, view, &options(Compression::default()), &job)
+        .expect_err("cancelled");
+    assert_eq!(error.to_string(), "cancelled");
+    assert_eq!(files_done.into_inner(), 0);
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
 fn a_full_disk_is_an_error_and_leaves_nothing() {
     let (disk, view) = (SimDisk::new(1), full_state());
     let repository = open_or_create(&disk);
