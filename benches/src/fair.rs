@@ -60,6 +60,10 @@ pub fn flood(kind: &str, addr: &str) -> Result<()> {
         "vecset" => (0..64).map(crate::vectors::vecset).map(|line| line + "\n").collect(),
         _ => "INFO\n".repeat(256),
     };
+    // They stand for other machines: they take only what client and server leave of this one's processors.
+    if kind != "spin" && !cairn_disk::stand_back() {
+        return Err("cannot lower the priority of those who flood".into());
+    }
     let addr = if kind == "sink" { sink()? } else { addr.to_owned() };
     for _ in 0..FLOODERS {
         let (kind, addr, asks) = (kind.to_owned(), addr.clone(), asks.clone());

@@ -240,6 +240,8 @@ impl File for ThrottledFile {
             self.throttle.pass(piece.len() as u64);
             self.below.append(piece)?;
             self.below.begin_sync();
+            // Whoever waits for the log may want this core as well.
+            std::thread::yield_now();
             left = rest;
         }
         if left.is_empty() { Ok(()) } else { self.below.append(left) }

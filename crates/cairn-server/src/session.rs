@@ -209,6 +209,8 @@ impl Session {
                     if self.turn.place == Place::Single {
                         return Ok(Went::Elsewhere);
                     }
+                    // Others of the lane, and others of this core: threads that serve single requests, first of all.
+                    std::thread::yield_now();
                     yield_now().await;
                     self.turn.begin();
                 }
