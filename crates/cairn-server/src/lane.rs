@@ -15,8 +15,9 @@ const SINGLE_LINES: usize = 8;
 const SINGLE_BYTES: usize = 32 << 10;
 /// After how many reads without more than that a connection is served among the single ones again.
 const CALM_READS: u32 = 16;
-/// Writes of connections on the lane that are under way at once, at most: enough for one sync to be little beside them.
-pub(crate) const LANE_WRITES_MAX: u32 = 1024;
+/// Writes of connections on the lane that are under way at once, at most: a single write waits for about as many, and a sync is little
+/// beside them.
+pub(crate) const LANE_WRITES_MAX: u32 = 256;
 /// How much less than others the lane's threads get of a processor that is wanted (nice); alone on it they get all.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 5;
