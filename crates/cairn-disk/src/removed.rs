@@ -12,8 +12,9 @@ const BYTES_MIN: u64 = 256 << 10;
 /// The space given back in a second while somebody waits for syncs. Where blocks are discarded when they become free, giving
 /// 16 MiB back holds up a sync for 3 ms: at this rate, less than one of a hundred syncs meets it.
 const BYTES_PER_SECOND: u64 = 32 << 20;
-/// So much may wait for it; what is more goes at once.
+/// So much may wait for it, in so many files, each of which stays open; what is more goes at once.
 const BYTES_MAX: u64 = 1 << 30;
+const FILES_MAX: usize = 64;
 /// With less free space than this, everything goes at once.
 const FREE_MIN: u64 = 1 << 30;
 /// How often it is looked whether anybody still waits for syncs.
@@ -37,7 +38,8 @@ impl Removed {
         let bytes = file.metadata().map_or(0, |metadata| metadata.len());
         let mut queue = self.0.lock();
         let is_idle = !queue.is_served && !waiting.is_waited_for(waiting.now());
-        if is_idle || bytes < BYTES_MIN || queue.bytes + bytes > BYTES_MAX || is_scarce(&file) {
+        let is_full = queue.bytes + bytes > BYTES_MAX || queue.files.len() >= FILES_MAX;
+        if is_idle || is_full || bytes < BYTES_MIN || is_scarce(&file) {
             drop(queue);
             return;
         }

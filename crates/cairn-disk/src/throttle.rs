@@ -234,17 +234,17 @@ impl File for ThrottledFile {
     }
 
     fn append(&self, bytes: &[u8]) -> Result<()> {
-        let mut left = bytes;
-        while !left.is_empty() && self.throttle.is_waited_for_now() {
-            let (piece, rest) = left.split_at(left.len().min(PIECE_BYTES));
+        // In the same pieces whether anybody waits or not, so that a simulated disk always sees the same operations.
+        for piece in bytes.chunks(PIECE_BYTES) {
             self.throttle.pass(piece.len() as u64);
             self.below.append(piece)?;
-            self.below.begin_sync();
-            // Whoever waits for the log may want this core as well.
-            std::thread::yield_now();
-            left = rest;
+            if self.throttle.is_waited_for_now() {
+                self.below.begin_sync();
+                // Whoever waits for the log may want this core as well.
+                std::thread::yield_now();
+            }
         }
-        if left.is_empty() { Ok(()) } else { self.below.append(left) }
+        Ok(())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
