@@ -8,6 +8,7 @@ pub mod graph_open;
 pub mod index;
 pub mod log;
 pub mod record;
+pub mod scene;
 pub mod seeds;
 pub mod segment_open;
 pub mod snapshot;

@@ -2,7 +2,7 @@
 // The inputs are files of the sources, not of a database.
 #![allow(clippy::disallowed_methods)]
 
-use crate::conversation::{check, seeds};
+use crate::conversation::{check, check_alone, seeds};
 use std::path::Path;
 
 /// Inputs that there are at least.
@@ -19,6 +19,7 @@ fn each_conversation_of_the_kept_inputs_is_answered_line_by_line() {
         bytes += input.len() as u64;
         inputs += 1;
         check(&input);
+        check_alone(&input);
     }
     println!("{inputs} inputs of {bytes} bytes");
     assert!(inputs >= KEPT_MIN && bytes < KEPT_BYTES_MAX, "{inputs} inputs of {bytes} bytes");
@@ -30,6 +31,7 @@ fn each_request_of_the_table_is_answered_in_any_pieces() {
     assert!(seeds.len() > 80, "{} requests", seeds.len());
     for seed in seeds {
         check(&seed);
+        check_alone(&seed);
         // Cut elsewhere.
         check(&[&seed[..1], &[55], &seed[2..]].concat());
     }

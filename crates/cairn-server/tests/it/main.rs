@@ -51,6 +51,8 @@ mod paths;
 mod reload;
 mod render;
 mod running;
+#[path = "../../../../fuzz/src/scene.rs"]
+mod scene;
 mod simdisk;
 mod slow;
 mod snapshots;
