@@ -16,7 +16,7 @@ const TRIED_MAX: u32 = 2000;
 /// Collections of their own for what is done in two ways: each begins empty with each input.
 pub const ROOMS: [&str; 2] = ["whole", "cut"];
 /// How replies begin that leave nothing behind but in a room, or in the configuration. Refusals leave nothing.
-const LEAVES_NOTHING: [&str; 24] = [
+const LEAVES_NOTHING: [&str; 25] = [
     "OK VECSET",
     "OK VECDEL",
     "OK METASET",
@@ -38,6 +38,7 @@ const LEAVES_NOTHING: [&str; 24] = [
     "OK WAL_STATUS",
     "OK TIMELINES",
     "OK STORAGE\r\n",
+    "OK USE cut\r\n",
     "+OK",
     "$",
     "*",
@@ -47,6 +48,7 @@ const LEAVES_NOTHING: [&str; 24] = [
 pub struct Scene {
     pub backend: Arc<EngineBackend>,
     pub config: Config,
+    disk: SimDisk,
     engine: Engine,
     counters: Arc<Counters>,
     live: Arc<Live>,
@@ -54,6 +56,8 @@ pub struct Scene {
     begun: Arc<Config>,
     /// Where the log ended when it was as new.
     lsn: Cell<Lsn>,
+    /// How many files there were then.
+    files: Cell<usize>,
     tried: Cell<u32>,
     server: OnceCell<Bare>,
 }
@@ -61,7 +65,8 @@ pub struct Scene {
 impl Scene {
     /// A new database, with empty rooms.
     pub fn new(dialect: Dialect) -> Scene {
-        let storage: Arc<dyn Storage> = Arc::new(SimDisk::new(1));
+        let disk = SimDisk::new(1);
+        let storage: Arc<dyn Storage> = Arc::new(disk.clone());
         let mut config = Config { data_dir: PathBuf::from("/db"), dialect, ..Config::default() };
         config.snapshot.dir = PathBuf::from("/snapshots");
         config.line_bytes_max = LINE_BYTES_MAX;
@@ -73,8 +78,9 @@ impl Scene {
         let backend = EngineBackend::new(&config, engine.clone(), storage, Arc::clone(&counters));
         let backend = Arc::new(backend.with_live(Arc::clone(&live)));
         let begun = live.config();
-        let (lsn, tried, server) = (Cell::new(engine.stats().lsn), Cell::new(0), OnceCell::new());
-        let scene = Scene { backend, config, engine, counters, live, begun, lsn, tried, server };
+        let (lsn, files) = (Cell::new(engine.stats().lsn), Cell::new(0));
+        let (tried, server) = (Cell::new(0), OnceCell::new());
+        let scene = Scene { backend, config, disk, engine, counters, live, begun, lsn, files, tried, server };
         scene.make_rooms();
         scene
     }
@@ -121,6 +127,7 @@ impl Scene {
     /// What was written until now belongs to it.
     pub fn mark(&self) {
         self.lsn.set(self.engine.stats().lsn);
+        self.files.set(self.disk.files().len());
     }
 
     /// Where the log ends.
@@ -128,9 +135,10 @@ impl Scene {
         self.engine.stats().lsn
     }
 
-    /// Whether nothing was written since it was marked, and its configuration is the first one.
+    /// Whether nothing was written since it was marked, its configuration is the first one, and it has as many files.
     pub fn is_as_new(&self) -> bool {
-        self.lsn() == self.lsn.get() && Arc::ptr_eq(&self.live.config(), &self.begun)
+        let is_first = Arc::ptr_eq(&self.live.config(), &self.begun);
+        is_first && self.lsn() == self.lsn.get() && self.disk.files().len() == self.files.get()
     }
 
     /// Whether another input may be tried on it, after these replies: the rooms are made anew when they were written to.
@@ -153,19 +161,39 @@ impl Scene {
 }
 
 thread_local! {
-    /// The scenes that are as new, of each dialect.
-    static KEPT: RefCell<[Option<Scene>; 2]> = const { RefCell::new([None, None]) };
+    /// The scenes that are as new, of each dialect, and one with data.
+    static KEPT: RefCell<[Option<Scene>; 3]> = const { RefCell::new([None, None, None]) };
 }
 
-/// Tries something on a scene that is as new; what it returns are the replies to what was asked outside of the rooms or in
-/// them.
+/// Tries something on a scene that is as new; what it returns are the replies to all that was asked.
 pub fn with(dialect: Dialect, what: impl FnOnce(&Scene) -> Vec<Vec<u8>>) {
-    let place = usize::from(dialect == Dialect::Nvecd);
-    let kept = KEPT.with_borrow_mut(|kept| kept[place].take());
-    let scene = kept.unwrap_or_else(|| Scene::new(dialect));
-    let replies = what(&scene);
+    let new = || Scene::new(dialect);
+    on(usize::from(dialect == Dialect::Nvecd), new, |scene| {
+        let replies = what(scene);
+        scene.is_kept(replies.iter().map(Vec::as_slice))
+    });
+}
+
+/// Tries something on a scene in which these lines were done before, and nothing else.
+pub fn with_data(lines: &str, what: impl FnOnce(&Scene)) {
+    let new = || {
+        let scene = Scene::new(Dialect::default());
+        scene.run(lines);
+        scene.mark();
+        scene
+    };
+    on(2, new, |scene| {
+        what(scene);
+        scene.is_as_new()
+    });
+}
+
+/// Tries something on the scene of a place, which is kept when it says so.
+fn on(place: usize, new: impl FnOnce() -> Scene, what: impl FnOnce(&Scene) -> bool) {
+    let scene = KEPT.with_borrow_mut(|kept| kept[place].take()).unwrap_or_else(new);
+    let is_kept = what(&scene);
     scene.tried.set(scene.tried.get() + 1);
-    if scene.tried.get() < TRIED_MAX && scene.is_kept(replies.iter().map(Vec::as_slice)) {
+    if is_kept && scene.tried.get() < TRIED_MAX {
         KEPT.with_borrow_mut(|kept| kept[place] = Some(scene));
     }
 }
