@@ -15,8 +15,8 @@ const NOW_US: i64 = 1_737_201_600_000_000;
 const TRIED_MAX: u32 = 2000;
 /// Collections of their own for what is done in two ways: each begins empty with each input.
 pub const ROOMS: [&str; 2] = ["whole", "cut"];
-/// How replies begin that leave nothing behind but in a room, or in the configuration. Refusals leave nothing.
-const LEAVES_NOTHING: [&str; 25] = [
+/// How replies begin that leave nothing behind but in a room, in the configuration, or as a dump. Refusals leave nothing.
+const LEAVES_NOTHING: [&str; 30] = [
     "OK VECSET",
     "OK VECDEL",
     "OK METASET",
@@ -39,6 +39,11 @@ const LEAVES_NOTHING: [&str; 25] = [
     "OK TIMELINES",
     "OK STORAGE\r\n",
     "OK USE cut\r\n",
+    "OK Snapshot saved",
+    "OK Snapshot is valid",
+    "OK DUMP_SAVED",
+    "OK DUMP_VERIFIED",
+    "OK DUMP_INFO",
     "+OK",
     "$",
     "*",
@@ -149,6 +154,9 @@ impl Scene {
         };
         if replies.any(leaves) || !Arc::ptr_eq(&self.live.config(), &self.begun) {
             return false;
+        }
+        for dump in self.disk.files().iter().filter(|path| path.starts_with(&self.config.snapshot.dir)) {
+            self.disk.remove_file(dump);
         }
         if self.lsn() != self.lsn.get() {
             for room in ROOMS {

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -25,7 +25,8 @@ use tower::ServiceExt;
 pub struct Bare {
     service: Arc<Service>,
     stop: watch::Sender<bool>,
-    router: Router,
+    /// Made with the first request: it takes as long as many of them.
+    router: OnceLock<Router>,
 }
 
 impl std::fmt::Debug for Bare {
@@ -62,9 +63,7 @@ impl Bare {
     /// With the rules of a configuration. Starts the threads that connections are served on when they ask for much.
     pub fn new(config: &Config, backend: Arc<dyn Backend>, counters: Arc<Counters>) -> Result<Bare, Failure> {
         let service = Arc::new(Service::new(config, backend, counters)?);
-        let (stop, stopping) = watch::channel(false);
-        let router = http::router(Arc::new(Gate::new(Arc::clone(&service), stopping)));
-        Ok(Bare { service, stop, router })
+        Ok(Bare { service, stop: watch::Sender::new(false), router: OnceLock::new() })
     }
 
     /// Serves one connection to its end, or until `stop` turns true.
@@ -89,7 +88,10 @@ impl Bare {
         let pieces = Pieces(asked.body.into_iter().map(Bytes::from).collect());
         let mut request = request.body(Body::new(pieces)).ok()?;
         request.extensions_mut().insert(Peer(peer));
-        let Ok(response) = self.router.clone().oneshot(request).await;
+        let router = self.router.get_or_init(|| {
+            http::router(Arc::new(Gate::new(Arc::clone(&self.service), self.stop.subscribe())))
+        });
+        let Ok(response) = router.clone().oneshot(request).await;
         let (parts, mut body) = response.into_parts();
         let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let content_type = kind.unwrap_or_default().to_owned();

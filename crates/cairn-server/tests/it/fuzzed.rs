@@ -22,6 +22,8 @@ fn each_conversation_of_the_kept_inputs_is_answered_line_by_line() {
 #[test]
 fn each_kept_session_has_its_replies_however_it_is_cut() {
     replay("session", session::check);
+    // Those are of the same form.
+    replay("conversation", session::check);
 }
 
 #[test]
