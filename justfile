@@ -73,12 +73,12 @@ peers-snapshots dir rounds="3":
     done
     python3 benches/peers/snapshots.py target/release/cairn "{{absolute_path(dir)}}" {{rounds}}
 
-# Fuzzes the decoders of a log's files, of graphs and of vector codes, of snapshots and portable files, the readers of imports, and a connection's conversation with the server, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
+# Fuzzes the decoders of a log's files, of graphs and of vector codes, of snapshots and portable files, the readers of imports, a connection's conversation with the server and the loop that serves it, and requests of HTTP, each for SECONDS. Needs cargo-fuzz and a C++ compiler.
 fuzz seconds="30":
     #!/usr/bin/env bash
     set -euo pipefail
     cd fuzz
-    for target in record index time_index segment_open graph_open codes_open npy fvecs jsonl metadata log_part portable conversation; do
+    for target in record index time_index segment_open graph_open codes_open npy fvecs jsonl metadata log_part portable conversation session http_bodies; do
         cargo run -q --example seeds -- "corpus/$target" "$target"
         cargo +stable fuzz run -s none "$target" -- -max_total_time={{seconds}} -max_len=16384
     done

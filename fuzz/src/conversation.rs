@@ -1,20 +1,14 @@
 //! The conversation: the bytes of one connection, with a whole engine in memory behind it.
 
+use crate::scene::{self, LINE_BYTES_MAX, ROOMS, Scene};
 use cairn_client::{Decoder, Shape};
-use cairn_disk::{SimDisk, Storage};
-use cairn_engine::{Engine, Limits, ManualClock, Options};
-use cairn_server::{Config, Counters, Dialect, EngineBackend, Interpreter, Live, Rules};
-use std::path::PathBuf;
-use std::sync::Arc;
+use cairn_engine::Limits;
+use cairn_server::{Dialect, Rules};
 
-/// The longest line, so that longer ones are found soon.
-const LINE_BYTES_MAX: usize = 1000;
 /// Longer than any reply to a line as short as that, of as few items.
 const REPLY_BYTES_MAX: usize = 1 << 20;
 /// What a connection may hold of lines when they come in small pieces.
 const HELD_BYTES_MAX: usize = 8 * LINE_BYTES_MAX;
-/// 2025-01-18 12:00:00 UTC.
-const NOW_US: i64 = 1_737_201_600_000_000;
 /// Requests whose replies are decided by those before them, whatever the time and however they arrive.
 const DECIDED: [&str; 6] = ["VECSET", "EVENT", "METASET", "VECDEL", "SIM", "SIMV"];
 
@@ -22,19 +16,43 @@ const DECIDED: [&str; 6] = ["VECSET", "EVENT", "METASET", "VECDEL", "SIM", "SIMV
 /// expects, however the bytes come, and little is held.
 pub fn check(data: &[u8]) {
     let [how, seed, input @ ..] = data else { return };
-    let dialect = if how & 1 == 0 { Dialect::Documented } else { Dialect::Nvecd };
-    let (whole, _) = answered(dialect, &[input]);
-    let whole = replies(input, &whole);
-    let (cut, held) = answered(dialect, &pieces(input, *seed));
-    let cut = replies(input, &cut);
-    assert!(held <= HELD_BYTES_MAX, "{held} bytes are held of lines of {LINE_BYTES_MAX}");
+    scene::with(dialect(*how), |scene| {
+        let [mut whole, cut] = ROOMS.map(|room| check_on(scene, Some(room), input, *seed, room == ROOMS[1]));
+        compare(input, &whole, &cut);
+        whole.extend(cut);
+        whole
+    });
+}
+
+/// As [`check`], in the collection `default` of databases that nothing was done with before.
+pub fn check_alone(data: &[u8]) {
+    let [how, seed, input @ ..] = data else { return };
+    let replies = [false, true].map(|cut| check_on(&Scene::new(dialect(*how)), None, input, *seed, cut));
+    compare(input, &replies[0], &replies[1]);
+}
+
+/// The dialect that a first byte asks for.
+pub fn dialect(how: u8) -> Dialect {
+    if how & 1 == 0 { Dialect::Documented } else { Dialect::Nvecd }
+}
+
+/// The replies to an input that comes whole or in pieces.
+fn check_on(scene: &Scene, room: Option<&str>, input: &[u8], seed: u8, cut: bool) -> Vec<Vec<u8>> {
+    let pieces = if cut { pieces(input, seed) } else { vec![input] };
+    let (out, held) = answered(scene, room, &pieces);
+    assert!(!cut || held <= HELD_BYTES_MAX, "{held} bytes are held of lines of {LINE_BYTES_MAX}");
+    replies(input, &out)
+}
+
+/// How bytes arrive decides nothing.
+pub fn compare(input: &[u8], one: &[Vec<u8>], other: &[Vec<u8>]) {
     if requests(input).iter().all(|line| is_decided(line)) {
-        assert_eq!(whole, cut, "how bytes arrive decides nothing");
+        assert_eq!(one, other, "how bytes arrive decides nothing");
     }
 }
 
 /// The requests of a connection, empty lines left out; the last, unfinished one only when it is answered at once.
-fn requests(input: &[u8]) -> Vec<&[u8]> {
+pub fn requests(input: &[u8]) -> Vec<&[u8]> {
     let mut lines: Vec<&[u8]> = input.split(|b| *b == b'\n').collect();
     let last = lines.pop().unwrap_or_default();
     // One byte more than the limit may still be a `\r`.
@@ -50,7 +68,7 @@ fn is_decided(line: &[u8]) -> bool {
 }
 
 /// Pieces of 1 to 61 bytes, by a seed.
-fn pieces(mut input: &[u8], seed: u8) -> Vec<&[u8]> {
+pub fn pieces(mut input: &[u8], seed: u8) -> Vec<&[u8]> {
     let (mut pieces, mut n) = (Vec::new(), usize::from(seed));
     while !input.is_empty() {
         n = (n * 17 + 5) % 61;
@@ -61,43 +79,44 @@ fn pieces(mut input: &[u8], seed: u8) -> Vec<&[u8]> {
     pieces
 }
 
-/// What a new database answers to these pieces, and the most that the connection held after one.
-fn answered(dialect: Dialect, pieces: &[&[u8]]) -> (Vec<u8>, usize) {
-    let disk = SimDisk::new(1);
-    let storage: Arc<dyn Storage> = Arc::new(disk);
-    let mut config = Config { data_dir: PathBuf::from("/db"), ..Config::default() };
-    config.snapshot.dir = PathBuf::from("/snapshots");
-    let options = Options { clock: Arc::new(ManualClock::new(NOW_US)), ..config.engine_options() };
-    let (engine, _) = Engine::open(Arc::clone(&storage), &config.data_dir, options).expect("an empty disk");
-    let counters = Arc::new(Counters::default());
-    let live = Arc::new(Live::new(config.clone()).expect("the default configuration"));
-    let backend = EngineBackend::new(&config, engine, storage, Arc::clone(&counters)).with_live(live);
+/// What is answered to these pieces, in a room or in `default`, and the most that the connection held after one.
+fn answered(scene: &Scene, room: Option<&str>, pieces: &[&[u8]]) -> (Vec<u8>, usize) {
     let limits = Limits { dimension: 64, ..Limits::default() };
-    let rules = Rules { limits, line_bytes_max: LINE_BYTES_MAX, dialect };
-    let mut interpreter = Interpreter::new(Arc::new(rules), counters);
+    let rules = Rules { limits, ..scene.config.rules() };
+    let mut interpreter = match room {
+        Some(room) => scene.in_room(rules, room),
+        None => scene.connection(rules),
+    };
     let (mut out, mut held) = (Vec::new(), 0);
     for piece in pieces {
-        interpreter.handle(piece, &backend, &mut out);
+        interpreter.handle(piece, &*scene.backend, &mut out);
         held = held.max(interpreter.framer().held_bytes());
     }
     (out, held)
 }
 
 /// The replies as a client takes them apart: as many as there are requests.
-fn replies(input: &[u8], out: &[u8]) -> Vec<Vec<u8>> {
+pub fn replies(input: &[u8], out: &[u8]) -> Vec<Vec<u8>> {
+    let (requests, replies) = (requests(input), replies_so_far(input, out));
+    let unanswered = requests.get(replies.len()).map(|line| String::from_utf8_lossy(line));
+    assert!(unanswered.is_none(), "no reply to {unanswered:?}");
+    replies
+}
+
+/// As [`replies`], of a connection that may have ended before all was answered.
+pub fn replies_so_far(input: &[u8], out: &[u8]) -> Vec<Vec<u8>> {
     let mut decoder = Decoder::new(REPLY_BYTES_MAX);
     decoder.feed(out);
     let mut replies = Vec::new();
     for line in requests(input) {
         let Some(shape) = Shape::of(line) else { continue };
-        let shown = || String::from_utf8_lossy(line).into_owned();
         match decoder.next(shape) {
             Ok(Some(frame)) => replies.push([frame.head, frame.body].concat()),
-            Ok(None) => panic!("no reply to {:?}", shown()),
-            Err(error) => panic!("{:?}: {error}", shown()),
+            Ok(None) => break,
+            Err(error) => panic!("{:?}: {error}", String::from_utf8_lossy(line)),
         }
     }
-    assert!(decoder.pending().is_empty(), "more replies than requests");
+    assert!(decoder.pending().is_empty(), "more or less than whole replies");
     replies
 }
 

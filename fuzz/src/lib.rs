@@ -5,10 +5,13 @@
 pub mod codes_open;
 pub mod conversation;
 pub mod graph_open;
+pub mod http_bodies;
 pub mod index;
 pub mod log;
 pub mod record;
+pub mod scene;
 pub mod seeds;
 pub mod segment_open;
+pub mod session;
 pub mod snapshot;
 pub mod transfer;

@@ -1,6 +1,6 @@
 //! `seeds`: inputs to begin with, made from a whole log, a whole graph and whole codes.
 
-use crate::{conversation, graph_open, log, snapshot};
+use crate::{conversation, graph_open, http_bodies, log, snapshot};
 use cairn_engine::codes::{CodeKind, Codes};
 use cairn_log::Entry;
 use cairn_log::record::{Stamp, encode};
@@ -16,7 +16,8 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         "npy" => Some(matrices()),
         "fvecs" => Some(vec![[1i32.to_le_bytes(), 0.5f32.to_le_bytes()].concat().repeat(3)]),
         "jsonl" => Some(json_lines()),
-        "conversation" => {
+        "http_bodies" => Some(http_bodies::seeds()),
+        "conversation" | "session" => {
             Some(conversation::seeds(include_str!("../../crates/cairn-server/tests/it/wire_table.rs")))
         }
         "codes_open" => Some(codes()),

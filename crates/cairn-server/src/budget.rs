@@ -18,7 +18,12 @@ pub(crate) struct Held {
 impl Budget {
     /// Whether more is held than `max` bytes; 0: any number may be.
     pub(crate) fn is_over(&self, max: u64) -> bool {
-        max > 0 && self.0.load(Ordering::Relaxed) > max
+        max > 0 && self.bytes() > max
+    }
+
+    /// How much is held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -4,6 +4,7 @@ mod archiver;
 mod auth;
 mod auto_dump;
 mod backend;
+mod bare;
 mod budget;
 mod cache;
 mod cache_answer;
@@ -64,6 +65,8 @@ mod words;
 pub use archiver::{ArchiveStatus, Archiver};
 pub use auth::{Auth, Caller, Password, Refused, Role};
 pub use backend::{Backend, Cost, Written};
+#[doc(hidden)]
+pub use bare::{Answered, Asked, Bare};
 pub use cache::CacheConfig;
 pub use cidr::Cidr;
 pub use collection_change::SpecChange;

@@ -8,7 +8,6 @@ use crate::counters::Counters;
 use crate::engine_backend::EngineBackend;
 use crate::failure::Failure;
 use crate::http;
-use crate::lane::{LANE_WRITES_MAX, Lane};
 use crate::limiter::UNIX_PEER;
 use crate::live::Live;
 use crate::render::render;
@@ -29,8 +28,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Requests that may work on files at once: a long one must not keep others out, and threads are not free.
-const FILES_AT_ONCE: usize = 8;
 /// Refused connections that are still being told so, at most; more are closed without a word.
 const REFUSING_MAX: usize = 64;
 /// How long a refused connection may take to read why: its first request may be on the way.
@@ -134,26 +131,7 @@ impl Server {
         }
         let (listener, addr) = bind(&config.tcp).await?;
         let unix = config.unix.path.is_some().then(|| Unix::listen(&config.unix)).transpose()?;
-        let searches = match config.search_threads {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            n => n,
-        };
-        let live = match backend.live() {
-            Some(live) => live,
-            None => Arc::new(Live::new(config.clone())?),
-        };
-        let service = Service {
-            backend,
-            live,
-            rules: Arc::new(config.rules()),
-            counters,
-            budget: Arc::default(),
-            searches: Semaphore::new(searches),
-            lane_searches: Semaphore::new(searches),
-            lane_writes: Semaphore::new(LANE_WRITES_MAX as usize),
-            lane: Lane::start()?,
-            files: Semaphore::new(FILES_AT_ONCE),
-        };
+        let service = Service::new(&config, backend, counters)?;
         let service = Arc::new(service);
         let http = match config.http.enabled {
             true => Some(http::Listener::bind(&config, Arc::clone(&service), tls.clone()).await?),

@@ -24,6 +24,8 @@ use tokio::time::timeout;
 const READ_BYTES_MAX: usize = 256 << 10;
 /// Bytes that each connection may hold, whatever the others hold.
 const FAIR_BYTES: usize = 128 << 10;
+/// Requests that may work on files at once: a long one must not keep others out, and threads are not free.
+const FILES_AT_ONCE: usize = 8;
 /// How long a connection that ends waits for what its peer has on the way.
 const LINGER: Duration = Duration::from_millis(50);
 
@@ -47,6 +49,34 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// Of a server with this configuration; the backend's own goes first. Starts the threads of the lane.
+    pub fn new(
+        config: &Config,
+        backend: Arc<dyn Backend>,
+        counters: Arc<Counters>,
+    ) -> Result<Service, Failure> {
+        let searches = match config.search_threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n => n,
+        };
+        let live = match backend.live() {
+            Some(live) => live,
+            None => Arc::new(Live::new(config.clone())?),
+        };
+        Ok(Service {
+            backend,
+            live,
+            rules: Arc::new(config.rules()),
+            counters,
+            budget: Arc::default(),
+            searches: Semaphore::new(searches),
+            lane_searches: Semaphore::new(searches),
+            lane_writes: Semaphore::new(LANE_WRITES_MAX as usize),
+            lane: Lane::start()?,
+            files: Semaphore::new(FILES_AT_ONCE),
+        })
+    }
+
     /// One submission; this task sleeps until its last write is durable.
     pub async fn write(&self, writes: Vec<Request>) -> Written {
         let (send, done) = oneshot::channel();

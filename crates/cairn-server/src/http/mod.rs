@@ -28,4 +28,7 @@ mod topic_snapshots;
 mod topics;
 mod wal;
 
+pub(crate) use access::Peer;
+pub(crate) use call::Gate;
 pub(crate) use listener::Listener;
+pub(crate) use routes::router;

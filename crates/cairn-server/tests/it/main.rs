@@ -24,6 +24,8 @@ mod forgotten;
 mod frame;
 mod fuzzed;
 mod http_auth;
+#[path = "../../../../fuzz/src/http_bodies.rs"]
+mod http_bodies;
 mod http_bulk;
 mod http_client;
 mod http_data;
@@ -51,6 +53,10 @@ mod paths;
 mod reload;
 mod render;
 mod running;
+#[path = "../../../../fuzz/src/scene.rs"]
+mod scene;
+#[path = "../../../../fuzz/src/session.rs"]
+mod session;
 mod simdisk;
 mod slow;
 mod snapshots;
