@@ -41,8 +41,7 @@ fn replay(target: &str, check: impl Fn(&[u8])) {
         inputs += 1;
         check(&input);
     }
-    println!("{target}: {inputs} inputs of {bytes} bytes");
-    assert!(inputs >= KEPT_MIN && bytes < KEPT_BYTES_MAX, "{inputs} inputs of {bytes} bytes");
+    assert!(inputs >= KEPT_MIN && bytes < KEPT_BYTES_MAX, "{target}: {inputs} inputs of {bytes} bytes");
 }
 
 #[test]
