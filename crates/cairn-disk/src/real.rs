@@ -198,9 +198,8 @@ impl File for RealFile {
         self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
     }
 
-    fn begin_sync(&self) {
-        *self.end.lock() = 0;
-        begin_writing(&self.file);
+    fn append_gently(&self, bytes: &[u8], throttle: &Throttle) -> Result<()> {
+        throttle.write_through(bytes, |piece| self.append(piece), || begin_writing(&self.file))
     }
 
     fn map(&self) -> Result<Box<dyn Bytes>> {

@@ -151,9 +151,11 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Makes the file's bytes and length last (its directory entry does not: [`Storage::sync_dir`]). After an error,
     /// nothing unsynced may be counted on, and a later sync that succeeds proves nothing about it.
     fn sync(&self) -> Result<()>;
-    /// Asks the disk to begin with what was written, so that little is left for [`File::sync`]. Nothing lasts by it, and nothing
-    /// waits for it.
-    fn begin_sync(&self) {}
+    /// As [`File::append`], as fast as `throttle` allows beside those who wait for syncs. Only the time differs.
+    fn append_gently(&self, bytes: &[u8], throttle: &Throttle) -> Result<()> {
+        throttle.pass(bytes.len() as u64);
+        self.append(bytes)
+    }
     /// The whole file as bytes, mapped where the disk can. The caller promises that it is immutable.
     fn map(&self) -> Result<Box<dyn Bytes>>;
 

@@ -14,6 +14,8 @@ const EXPECTED: Duration = Duration::from_millis(50);
 /// Bytes that are written at once: a sync that comes meanwhile waits for about as many. With 256 KiB a log's p99 beside it is twice
 /// as long as alone, with 64 KiB half as much again.
 const PIECE_BYTES: usize = 64 << 10;
+/// Bytes that are written at once when nobody waits.
+const CHUNK_BYTES: usize = 256 << 10;
 /// Bytes that may be written before there is any wait.
 const BURST_BYTES: u64 = 4 << 20;
 /// No single wait is longer: whoever waited for syncs may have gone.
@@ -112,6 +114,26 @@ impl Throttle {
         if self.bytes_per_second > 0 {
             self.removed.push(file, &self.waiting);
         }
+    }
+
+    /// Writes with `write` all of `bytes`, as fast as they may be: in pieces that `begin` then has begun, as long as somebody waits.
+    pub(crate) fn write_through(
+        &self,
+        bytes: &[u8],
+        write: impl Fn(&[u8]) -> Result<()>,
+        begin: impl Fn(),
+    ) -> Result<()> {
+        let mut left = bytes;
+        while !left.is_empty() && self.is_waited_for_now() {
+            let (piece, rest) = left.split_at(left.len().min(PIECE_BYTES));
+            self.pass(piece.len() as u64);
+            write(piece)?;
+            begin();
+            // Whoever waits for the log may want this core as well.
+            std::thread::yield_now();
+            left = rest;
+        }
+        if left.is_empty() { Ok(()) } else { write(left) }
     }
 
     /// Whether somebody waits for syncs now.
@@ -234,17 +256,12 @@ impl File for ThrottledFile {
     }
 
     fn append(&self, bytes: &[u8]) -> Result<()> {
-        // In the same pieces whether anybody waits or not, so that a simulated disk always sees the same operations.
-        for piece in bytes.chunks(PIECE_BYTES) {
-            self.throttle.pass(piece.len() as u64);
-            self.below.append(piece)?;
-            if self.throttle.is_waited_for_now() {
-                self.below.begin_sync();
-                // Whoever waits for the log may want this core as well.
-                std::thread::yield_now();
-            }
-        }
-        Ok(())
+        // A simulated disk sees these pieces, whether anybody waits or not.
+        bytes.chunks(CHUNK_BYTES).try_for_each(|chunk| self.below.append_gently(chunk, &self.throttle))
+    }
+
+    fn append_gently(&self, bytes: &[u8], throttle: &Throttle) -> Result<()> {
+        self.below.append_gently(bytes, throttle)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
@@ -258,10 +275,6 @@ impl File for ThrottledFile {
 
     fn sync(&self) -> Result<()> {
         self.below.sync()
-    }
-
-    fn begin_sync(&self) {
-        self.below.begin_sync();
     }
 
     fn map(&self) -> Result<Box<dyn Bytes>> {

@@ -104,6 +104,7 @@ fn status_closed(data: &Path, output: Output) -> Result<()> {
         bytes_field("wal_bytes", segments.iter().map(|segment| segment.bytes).sum()),
         field("recoverable", history.recoverable()),
         field("job", None::<String>),
+        count_field("job_percent", 0u64),
     ])
 }
 

@@ -70,3 +70,19 @@ fn a_throttled_file_has_the_bytes_it_was_given() {
     assert_eq!(cairn_disk::read_file(&disk, path, 1 << 30).unwrap(), expected);
     assert_eq!(throttled.open(path, Access::Read).unwrap().bytes().unwrap(), 3_000_000);
 }
+
+#[test]
+fn a_throttled_file_of_the_real_disk_has_its_bytes_whether_anybody_waits_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let throttle = Arc::new(Throttle::new(1 << 40));
+    let throttled = Throttled::new(Arc::new(cairn_disk::RealDisk::new()), Arc::clone(&throttle));
+    let bytes: Vec<u8> = (0..1_000_000u32).map(|n| (n >> 3) as u8).collect();
+    let path = dir.path().join("f");
+    let file = throttled.create(&path).unwrap();
+    file.append(&bytes[..600_001]).unwrap();
+    throttle.synced();
+    file.append(&bytes[600_001..]).unwrap();
+    file.append(&[]).unwrap();
+    file.sync().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
