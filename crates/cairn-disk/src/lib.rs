@@ -18,7 +18,6 @@ mod replace;
 pub mod sealed;
 mod sim;
 mod socket;
-mod stand_back;
 mod storage;
 mod throttle;
 
@@ -31,6 +30,5 @@ pub use real::RealDisk;
 pub use replace::{atomic_replace, parent_dir, read_file, write_new};
 pub use sim::{Fate, Fault, Hook, SimDisk};
 pub use socket::SocketFile;
-pub use stand_back::stand_back;
 pub use storage::{Access, Advice, Bytes, Entry, File, FileType, LockGuard, Stat, Storage};
 pub use throttle::{Throttle, Throttled};

@@ -6,8 +6,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
 
 /// How far a job has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,16 +73,16 @@ impl Job<'_> {
         work: impl Fn(&mut S, T) -> Result<()> + Sync,
     ) -> Result<()> {
         let threads = self.thread_count().min(items.len());
-        let queue = Queue { items: Mutex::new(items.into_iter()), taken: AtomicU64::new(0) };
+        let queue = Mutex::new(items.into_iter());
         let failed: Mutex<Option<Error>> = Mutex::new(None);
-        let run = |next: &dyn Fn() -> Option<T>| {
+        let run = || {
             let done = state().and_then(|mut state| {
                 loop {
                     if failed.lock().is_some() {
                         return Ok(());
                     }
                     self.go_on()?;
-                    let Some(item) = next() else { return Ok(()) };
+                    let Some(item) = queue.lock().next() else { return Ok(()) };
                     work(&mut state, item)?;
                 }
             });
@@ -92,34 +90,19 @@ impl Job<'_> {
                 failed.lock().get_or_insert(e);
             }
         };
-        let take = || queue.take();
         let yielding = || {
             // Hashing fills every core it gets: whoever acknowledges writes goes first. Refused, it is only less polite.
-            let _ = cairn_disk::stand_back() || rustix::process::nice(NICENESS).is_ok();
-            run(&take);
-        };
-        let (ended, end) = channel::<()>();
-        let (queue, run) = (&queue, &run);
-        let reserve = move || {
             let _ = rustix::process::nice(NICENESS);
-            let stuck_at = Cell::new(None);
-            run(&|| queue.take_when_stuck(&stuck_at, &end));
+            run();
         };
         std::thread::scope(|scope| {
             let others = if self.threads == 1 { 0 } else { threads };
-            let name = || std::thread::Builder::new().name("snapshot".to_owned());
-            let helpers: Vec<_> =
-                (0..others).map_while(|_| name().spawn_scoped(scope, yielding).ok()).collect();
+            let spawn =
+                || std::thread::Builder::new().name("snapshot".to_owned()).spawn_scoped(scope, yielding);
             // Fewer threads do the same work: no more memory for one is no failure.
-            if helpers.is_empty() {
-                return run(&take);
+            if (0..others).map_while(|_| spawn().ok()).count() == 0 {
+                run();
             }
-            // Without it, it may take longer on a machine whose cores are all in use.
-            let _ = name().spawn_scoped(scope, reserve);
-            for helper in helpers {
-                helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            }
-            drop(ended);
         });
         failed.into_inner().map_or(Ok(()), Err)
     }
@@ -132,43 +115,10 @@ impl Job<'_> {
     }
 }
 
-/// The items of a job that nobody took yet.
-struct Queue<T> {
-    items: Mutex<std::vec::IntoIter<T>>,
-    /// How many were taken by threads that stand back.
-    taken: AtomicU64,
-}
-
-impl<T> Queue<T> {
-    fn take(&self) -> Option<T> {
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        self.items.lock().next()
-    }
-
-    /// An item, once the threads that stand back took none for a while, and then until they do: all cores are wanted by others then,
-    /// and the job has to come to its end all the same. `None` when they are done.
-    fn take_when_stuck(&self, stuck_at: &Cell<Option<u64>>, end: &Receiver<()>) -> Option<T> {
-        loop {
-            let before = self.taken.load(Ordering::Relaxed);
-            if stuck_at.get() == Some(before) {
-                return self.items.lock().next();
-            }
-            if let Err(RecvTimeoutError::Disconnected) = end.recv_timeout(STUCK_AFTER) {
-                return None;
-            }
-            if self.taken.load(Ordering::Relaxed) == before {
-                stuck_at.set(Some(before));
-            }
-        }
-    }
-}
-
 /// While one thread waits for a disk, another hashes.
 const THREADS_PER_CORE: usize = 2;
-/// How much nicer than the rest of the process a job's thread is where it cannot stand back altogether.
+/// How much the threads of a job stand back behind others.
 const NICENESS: i32 = 10;
-/// So long threads that stand back may take no item before another does some of their work.
-const STUCK_AFTER: Duration = Duration::from_millis(300);
 
 /// Counts what a job did, for its [`Progress`].
 pub(crate) struct Meter<'a> {

@@ -3,9 +3,6 @@
 use crate::support::*;
 use cairn_disk::SimDisk;
 use cairn_snapshot::{Compression, Job, verify};
-use parking_lot::{Condvar, Mutex};
-use std::collections::HashSet;
-use std::time::Duration;
 
 fn threads(threads: usize) -> Job<'static> {
     Job { threads, ..Job::default() }
@@ -53,33 +50,4 @@ fn every_damaged_part_is_found_by_many_threads() {
     let report = verify(&open(&disk), snapshot.id.as_str(), &threads(8)).expect("readable");
     assert_eq!(report.findings.len(), parts.len());
     assert!(report.findings.is_sorted_by(|a, b| a.path <= b.path));
-}
-
-#[test]
-fn a_job_whose_threads_get_no_time_is_done_by_another() {
-    let disk = SimDisk::new(1);
-    let view = big_state(20_000, 256, 8);
-    let held = Mutex::new(HashSet::new());
-    let (freed, free) = (Condvar::new(), Mutex::new(false));
-    // The first two threads that did something are held, as if others had all cores, until a third came.
-    let progress = |_| {
-        let mut held = held.lock();
-        let is_new = held.insert(std::thread::current().id());
-        if held.len() > 2 {
-            *free.lock() = true;
-            freed.notify_all();
-        } else if is_new {
-            drop(held);
-            let mut free = free.lock();
-            while !*free {
-                let late = freed.wait_for(&mut free, Duration::from_secs(60)).timed_out();
-                assert!(!late, "no other thread went on");
-            }
-        }
-    };
-    let job = Job { progress: &progress, ..threads(2) };
-    let options = options(Compression::None);
-    let snapshot = cairn_snapshot::create(&open_or_create(&disk), view, &options, &job).expect("created");
-    assert!(verify(&open(&disk), snapshot.id.as_str(), &threads(2)).expect("readable").is_whole());
-    assert_eq!(held.lock().len(), 3);
 }
