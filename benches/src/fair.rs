@@ -33,10 +33,10 @@ struct Flood(Child);
 
 impl Flood {
     fn start(kind: &str, addr: &str) -> Result<Flood> {
-        // Those who flood stand for other machines: they take little of what client and server want of this one's processors.
-        let niceness = if kind == "spin" { "0" } else { "19" };
-        let mut child = Command::new("nice")
-            .args(["-n", niceness])
+        // Those who flood stand for other machines: they take only what client and server leave of this one's processors.
+        let policy = if kind == "spin" { "--other" } else { "--idle" };
+        let mut child = Command::new("chrt")
+            .args([policy, "0"])
             .arg(std::env::current_exe()?)
             .args(["flood", kind, addr])
             .stdin(Stdio::piped())
