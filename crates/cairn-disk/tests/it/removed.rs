@@ -3,6 +3,7 @@
 use cairn_disk::{Access, RealDisk, Storage, Throttle, Throttled};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Whether a file of this process is open that was removed from `dir`.
@@ -36,6 +37,31 @@ fn a_name_goes_at_once_and_the_space_when_nobody_waits_for_syncs() {
     reader.read_exact_at((4 << 20) - 1, &mut last).unwrap();
     assert_eq!(last, [7]);
     drop(reader);
+    wait_until_given_back(dir.path());
+}
+
+#[test]
+fn the_space_of_a_large_file_stays_for_a_while_when_somebody_waits_for_syncs() {
+    let dir = tempfile::tempdir().unwrap();
+    let throttle = Arc::new(Throttle::default());
+    let disk = Throttled::removing(Arc::new(RealDisk::new()), Arc::clone(&throttle));
+    let path = dir.path().join("large");
+    let ended = AtomicBool::new(false);
+    // 64 MiB stay for two seconds.
+    disk.create(&path).unwrap().append(&vec![7; 64 << 20]).unwrap();
+    std::thread::scope(|scope| {
+        throttle.synced();
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                throttle.synced();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        disk.remove(&path).unwrap();
+        let held = is_held(dir.path());
+        ended.store(true, Ordering::Relaxed);
+        assert!(held, "it went at once");
+    });
     wait_until_given_back(dir.path());
 }
 

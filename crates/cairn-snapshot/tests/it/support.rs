@@ -141,31 +141,24 @@ pub fn tiny_state() -> View {
 
 /// `items` vectors of `dimension` numbers of so many random-like bits, at most 24: files of some MiB. Few bits compress.
 pub fn big_state(items: usize, dimension: usize, bits: u32) -> View {
-    let engine = engine(Settings::default());
-    let mut seed = 7u64;
-    let mut next = move || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> (64 - bits)) as f32 - 0.5
-    };
-    let writes: Vec<Write> = (0..items)
-        .map(|i| vector(&format!("item-{i:06}"), &(0..dimension).map(|_| next()).collect::<Vec<_>>()))
-        .collect();
-    for batch in writes.chunks(512) {
-        write(&engine, batch.to_vec());
-    }
-    let view = engine.view().expect("a view");
-    engine.close().expect("the engine closes");
-    view
+    state_of(items, dimension, |seed| (seed >> (64 - bits)) as f32 - 0.5)
 }
 
 /// `items` vectors whose numbers have any sign and mantissa, and exponents of 64 kinds: nothing that compresses in any order.
 pub fn noise_state(items: usize, dimension: usize) -> View {
+    state_of(items, dimension, |seed| {
+        let bits = (seed >> 32) as u32;
+        f32::from_bits((bits & 0x807f_ffff) | (96 + (bits >> 23 & 63)) << 23)
+    })
+}
+
+/// `items` vectors whose elements are made of 64 random bits each.
+fn state_of(items: usize, dimension: usize, element: impl Fn(u64) -> f32) -> View {
     let engine = engine(Settings::default());
     let mut seed = 7u64;
     let mut next = move || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let bits = (seed >> 32) as u32;
-        f32::from_bits((bits & 0x807f_ffff) | (96 + (bits >> 23 & 63)) << 23)
+        element(seed)
     };
     let writes: Vec<Write> = (0..items)
         .map(|i| vector(&format!("item-{i:06}"), &(0..dimension).map(|_| next()).collect::<Vec<_>>()))
